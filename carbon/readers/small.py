@@ -1,0 +1,59 @@
+"""Whole small tables (nodes, intensity series) as one DataFrame, indexed by the row number in the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from carbon.core.schema import columns
+from carbon.readers.convert import Dialect, convert, missing_columns
+from carbon.readers.files import SourceFile, open_chunks
+
+if TYPE_CHECKING:
+    from carbon.core.findings import Findings
+    from carbon.core.schema import Column
+
+
+def read_table(
+    path: str | Path, table: str, dialect: Dialect, findings: Findings, name: str = "", extra: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """All rows of a CSV or Parquet file by schema `table`, every column present, index `row` as a spreadsheet counts.
+
+    Columns named in `extra` come as they are. Faults are findings.
+    """
+    file = SourceFile(0, Path(path), name or str(path))
+    schema = columns(table)
+    pieces = []
+    for number, chunk in enumerate(open_chunks(file, [*schema, *extra], dialect.decimal, findings)):
+        raw = chunk.read()
+        if number == 0:
+            missing_columns(list(raw.column_names), table, file.name, findings)
+        typed = convert(chunk, table, dialect, findings)
+        for column in set(extra) & set(raw.column_names):
+            typed = typed.append_column(column, raw[column])
+        frame = typed.to_pandas()
+        frame.index = pd.Index([chunk.row_number(i) for i in range(len(frame))], name="row")
+        pieces.append(frame)
+    frame = pd.concat(pieces) if pieces else pd.DataFrame(index=pd.Index([], name="row"))
+    return _with_defaults(frame, schema)
+
+
+def _with_defaults(frame: pd.DataFrame, schema: dict[str, Column]) -> pd.DataFrame:
+    for column in schema.values():
+        default = float(column.default) if column.type in {"number", "count"} and column.default else column.default
+        if column.name not in frame:
+            frame[column.name] = pd.Series(default or None, frame.index, dtype=_dtype(column))
+        elif column.type in {"text", "choice"}:
+            frame[column.name] = frame[column.name].astype("str")
+        if default != "":
+            frame[column.name] = frame[column.name].fillna(default)
+    return frame[[*schema, *(name for name in frame.columns if name not in schema)]]
+
+
+def _dtype(column: Column) -> object:
+    if column.type in {"time", "day"}:
+        return "datetime64[us, UTC]"
+    return "float64" if column.type in {"number", "count"} else "str"
+

@@ -1,0 +1,110 @@
+"""Workload files: what nodes did, as half-open intervals in UTC."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from carbon.core.findings import Findings
+from carbon.core.schema import columns
+from carbon.readers.convert import Dialect, convert, missing_columns
+from carbon.readers.files import find_files, open_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from carbon.readers.files import Chunk, SourceFile
+
+ENERGY_SOURCES = ("energy_kwh", "busy_fraction", "input_tokens", "output_tokens")
+
+
+@overload
+def read_workload(files: str | Path, *, chunks: Literal[False] = False, dialect: Dialect = ...) -> pd.DataFrame: ...
+@overload
+def read_workload(files: str | Path, *, chunks: Literal[True], dialect: Dialect = ...) -> Iterator[pd.DataFrame]: ...
+def read_workload(
+    files: str | Path, *, chunks: bool = False, dialect: Dialect | None = None
+) -> pd.DataFrame | Iterator[pd.DataFrame]:
+    """Workload of a file, folder or glob, one row an interval, columns as in the schema (energy in [kWh], times UTC).
+
+    With `chunks` an iterator of frames, whose size does not depend on the files'.
+    Raises InputError with every finding, NotFoundError when no file matches.
+    """
+    dialect = dialect or Dialect()
+    frames = _frames(find_files(files), dialect)
+    if chunks:
+        return frames
+    import pandas as pd
+
+    return pd.concat(list(frames), ignore_index=True)
+
+
+def workload_chunks(files: Sequence[SourceFile], dialect: Dialect, findings: Findings) -> Iterator[Chunk]:
+    """Undecoded chunks of all files, in order; a file without rows or without a required column is a finding."""
+    known = list(columns("workload"))
+    for file in files:
+        rows = False
+        for number, chunk in enumerate(open_chunks(file, known, dialect.decimal, findings)):
+            if number == 0:
+                missing_columns(_names(chunk), "workload", file.name, findings)
+            rows = True
+            yield chunk
+        if not rows and not any(finding.file == file.name for finding in findings.errors):
+            findings.error("empty-file", "has no rows", "add rows or remove the file", file=file.name)
+
+
+def decode(chunk: Chunk, dialect: Dialect, findings: Findings) -> pa.Table:
+    """The rows of a chunk that can be reckoned with, typed, and their `row` number; the others are findings."""
+    table = convert(chunk, "workload", dialect, findings)
+    rows = np.arange(table.num_rows, dtype=np.int64) + chunk.first_row
+    if len(chunk.skipped):
+        rows = np.array([chunk.row_number(index) for index in range(table.num_rows)], np.int64)
+    table = table.append_column("row", pa.array(rows))
+    ordered = pc.greater(table["end"], table["start"])
+    _report(table, pc.invert(ordered), chunk, findings, "end-before-start", "end", "is not after start", "swap or mend them")
+    sourced = _has_energy_source(table)
+    _report(
+        table, pc.invert(_has_energy_source(chunk.read())), chunk, findings, "no-energy", "energy_kwh", "no source of energy in the row",
+        "give energy_kwh, or busy_fraction and load, or tokens",
+    )  # fmt: skip
+    usable = pc.and_(pc.fill_null(ordered, False), pc.and_(sourced, pc.is_valid(table["node"])))
+    return table if pc.all(usable).as_py() else table.filter(usable)
+
+
+def _frames(files: Sequence[SourceFile], dialect: Dialect) -> Iterator[pd.DataFrame]:
+    findings = Findings()
+    for chunk in workload_chunks(files, dialect, findings):
+        table = decode(chunk, dialect, findings)
+        findings.raise_errors()
+        yield table.drop_columns(["row"]).to_pandas()
+    findings.raise_errors()
+
+
+def _names(chunk: Chunk) -> list[str]:
+    return list(chunk.read().column_names)
+
+
+def _has_energy_source(table: pa.Table) -> pa.ChunkedArray | pa.Array:
+    """Whether each row has a cell in one of the energy columns. Asked of the raw table it leaves faulty cells out of it."""
+    present = [pc.is_valid(table[name]) for name in ENERGY_SOURCES if name in table.column_names]
+    if not present:
+        return pa.array(np.zeros(table.num_rows, bool))
+    found = present[0]
+    for other in present[1:]:
+        found = pc.or_(found, other)
+    return found
+
+
+def _report(
+    table: pa.Table, bad: pa.Array, chunk: Chunk, findings: Findings, code: str, column: str, problem: str, mend: str
+) -> None:
+    if not pc.any(bad).as_py():
+        return
+    for row in table["row"].filter(bad).to_pylist():
+        findings.error(code, problem, mend, file=chunk.file.name, row=row, column=column)
