@@ -11,6 +11,7 @@ import numpy as np
 from carbon.core.errors import UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
 SECOND_US = 1_000_000
@@ -57,6 +58,12 @@ def parse_instant(text: str) -> int:
     if moment.tzinfo is None:
         raise ValueError("has no offset from UTC")
     return to_us(moment)
+
+
+def us_of(times: pd.Series, missing: int = 0) -> NDArray[np.int64]:
+    """Microseconds since 1970 of a column of instants; NaT becomes `missing`."""
+    us = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[us]")
+    return np.where(np.isnat(us), missing, us.astype(np.int64))
 
 
 def cell_of(us: NDArray[np.int64], grain: str) -> NDArray[np.int64]:

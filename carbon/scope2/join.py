@@ -101,16 +101,19 @@ class StepFunction:
         return total
 
     def covered(self, spans: Spans) -> Floats | None:
-        """Share of each interval [1] that has a value; None when every cell has one and no span was cut."""
-        if self._present is None or self._count is None:
-            return spans.head / spans.length if spans.outside and not len(spans.several) else None
-        share = self._present.take(spans.first) * spans.head
+        """Share of each interval [1] that has a value; None when all of every interval has."""
+        if self.complete and not spans.outside:
+            return None
+        share = self._presence(spans.first) * spans.head
         if len(spans.several):
             first, last = spans.first[spans.several] + 1, spans.last
-            between = self._count.take(last) - self._count.take(first)
-            share[spans.several] += between + self._present.take(last) * spans.tail
+            between = last - first if self._count is None else self._count.take(last) - self._count.take(first)
+            share[spans.several] += between + self._presence(last) * spans.tail
         share /= spans.length
         return share
+
+    def _presence(self, cells: Ints) -> NDArray[np.bool_] | int:
+        return 1 if self._present is None else self._present.take(cells)
 
 
 def _prefix(padded: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -1,0 +1,227 @@
+"""Typed workload rows as arrays of codes and numbers, checked against the register, and cut at edges of time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from carbon.activity.power import LOADS, US_PER_HOUR
+from carbon.core.schema import columns
+from carbon.core.time import cell_of, cell_start
+
+if TYPE_CHECKING:
+    from carbon.activity.register import Codes, Register
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+WORK = ("product", "model", "mode", "activity")
+UNKNOWN = -1
+
+
+class Batch(NamedTuple):
+    """Rows of activity; `requests` or `tokens` None: not known. `node` and `zone` are codes (-1: unknown, or not given), `work` codes (product, model, mode, activity).
+
+    `energy_kwh` is at the IT load, or at the meter where `at_meter`; `metered` tells measured from modelled.
+    """
+
+    row: Ints
+    start_us: Ints
+    end_us: Ints
+    node: Ints
+    zone: Ints
+    work: Ints
+    energy_kwh: Floats
+    metered: NDArray[np.bool_]
+    requests: Floats | None
+    tokens: Floats | None
+    at_meter: bool
+
+    def take(self, rows: Ints | NDArray[np.bool_]) -> Batch:
+        """The batch of some rows."""
+        return Batch(*(part[rows] if isinstance(part, np.ndarray) else part for part in self))
+
+
+class Parts(NamedTuple):
+    """Rows cut so that each lies in one grain cell and one stretch. Energy [kWh] is at the meter; `row` is the batch's."""
+
+    row: Ints
+    cell: Ints
+    start_us: Ints
+    end_us: Ints
+    stretch: Ints
+    zone: Ints
+    work: Ints
+    energy_kwh: Floats
+    requests: Floats | None
+    tokens: Floats | None
+
+
+def encode(table: pa.Table, register: Register, works: Codes, at_meter: bool = False) -> Batch:
+    """Arrays of a typed workload table; energy is the meter's where given, else the power model's (NaN: neither can say)."""
+    start, end = (_instants(table, name) for name in ("start", "end"))
+    node = _codes(table, "node", register.node_code)
+    zone = _zone_codes(table, register)
+    energy = _floats(table, "energy_kwh")
+    metered = np.isfinite(energy)
+    batch = Batch(
+        _ints(table, "row"), start, end, node, zone, _work_codes(table, works), energy, metered,
+        _counts(table, "requests"), _counts(table, "input_tokens", "output_tokens"), at_meter,
+    )  # fmt: skip
+    if not metered.all():
+        rows = np.flatnonzero(~metered & (node >= 0))
+        energy[rows] = _modelled_kwh(table, batch, register, rows)[0]
+    return batch
+
+
+def modelled_energy(table: pa.Table, batch: Batch, register: Register) -> tuple[Floats, Floats]:
+    """Energy [kWh] of every row by the power model, whether metered or not: node, devices alone."""
+    return _modelled_kwh(table, batch, register, np.arange(len(batch.node)))
+
+
+def cut(batch: Batch, register: Register, grain: str) -> Parts:
+    """Cut rows at grain edges and where their node moves; energy, requests and tokens go by time."""
+    first, last = cell_of(batch.start_us, grain), cell_of(batch.end_us - 1, grain)
+    crossing = first != last
+    if register.any_moves:
+        ahead = register.stretch_at(batch.node, batch.end_us - 1)
+        crossing |= ahead != register.stretch_at(batch.node, batch.start_us)
+    if not crossing.any():
+        rows = np.arange(len(first))
+        return _parts(batch, register, rows, first, batch.start_us, batch.end_us)
+    whole, split = np.flatnonzero(~crossing), np.flatnonzero(crossing)
+    rows, cell, start, end = _cut_at_moves(batch, register, *_cut_at_grain(batch, split, first, last, grain))
+    return _parts(
+        batch, register, np.concatenate([whole, rows]), np.concatenate([first[whole], cell]),
+        np.concatenate([batch.start_us[whole], start]), np.concatenate([batch.end_us[whole], end]),
+    )  # fmt: skip
+
+
+def _cut_at_grain(batch: Batch, rows: Ints, first: Ints, last: Ints, grain: str) -> tuple[Ints, Ints, Ints, Ints]:
+    counts = last[rows] - first[rows] + 1
+    row = np.repeat(rows, counts)
+    place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    cell = first[row] + place
+    start = np.maximum(batch.start_us[row], cell_start(cell, grain))
+    end = np.minimum(batch.end_us[row], cell_start(cell + 1, grain))
+    return row, cell, start, end
+
+
+def _cut_at_moves(
+    batch: Batch, register: Register, row: Ints, cell: Ints, start: Ints, end: Ints
+) -> tuple[Ints, Ints, Ints, Ints]:
+    if not register.any_moves:
+        return row, cell, start, end
+    while True:
+        limit = register.end_us[register.stretch_at(batch.node[row], start)]
+        over = np.flatnonzero((end > limit) & (limit < register.retired_us[batch.node[row]]))
+        if not len(over):
+            return row, cell, start, end
+        rest = row[over], cell[over], limit[over], end[over]
+        end = end.copy()
+        end[over] = limit[over]
+        row, cell, start, end = (
+            np.concatenate(pair) for pair in zip((row, cell, start, end), rest, strict=True)
+        )  # fmt: skip
+
+
+def _parts(batch: Batch, register: Register, rows: Ints, cell: Ints, start: Ints, end: Ints) -> Parts:
+    stretch = register.stretch_at(batch.node[rows], start)
+    share = (end - start) / (batch.end_us - batch.start_us)[rows]
+    pue = register.pue[stretch]
+    if batch.at_meter:
+        pue = np.where(batch.metered[rows], 1.0, pue)
+    zone = np.where(batch.zone[rows] == UNKNOWN, register.zone[stretch], batch.zone[rows])
+    return Parts(
+        rows, cell, start, end, stretch, zone, batch.work[rows],
+        batch.energy_kwh[rows] * pue * share, *(
+            None if counts is None else counts[rows] * share for counts in (batch.requests, batch.tokens)
+        ),
+    )  # fmt: skip
+
+
+def _modelled_kwh(table: pa.Table, batch: Batch, register: Register, rows: Ints) -> tuple[Floats, Floats]:
+    power = register.power
+    stretch = register.stretch_at(batch.node[rows], batch.start_us[rows])
+    hours = (batch.end_us - batch.start_us)[rows] / US_PER_HOUR
+    busy = _floats(table, "busy_fraction")[rows]
+    load = _codes(table, "load", {kind: code for code, kind in enumerate(LOADS)})[rows]
+    by_load = power.device_kwh(stretch, hours, busy, np.where(load < 0, LOADS.index("mixed"), load))
+    by_load[load < 0] = np.nan
+    read, written = (np.nan_to_num(_floats(table, name)[rows]) for name in ("input_tokens", "output_tokens"))
+    by_token = power.device_kwh_of_tokens(stretch, read, written)
+    devices = np.where(np.isfinite(busy), by_load, by_token)
+    busy = np.where(np.isfinite(busy), busy, power.busy_of(stretch, hours, by_token))
+    return devices + power.host_kwh(stretch, hours, busy), devices
+
+
+def _instants(table: pa.Table, name: str) -> Ints:
+    return np.asarray(_array(table, name).cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+
+
+def _ints(table: pa.Table, name: str) -> Ints:
+    if name not in table.column_names:
+        return np.arange(table.num_rows)
+    return np.asarray(_array(table, name).to_numpy(zero_copy_only=False), np.int64)
+
+
+def _floats(table: pa.Table, name: str) -> Floats:
+    if name not in table.column_names:
+        return np.full(table.num_rows, np.nan)
+    return np.array(_array(table, name).cast(pa.float64()).to_numpy(zero_copy_only=False))
+
+
+def _array(table: pa.Table, name: str) -> pa.Array:
+    column = table[name].combine_chunks()
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _counts(table: pa.Table, *names: str) -> Floats | None:
+    """Sum of count columns, empty cells as nothing; None when the table knows none of them."""
+    columns_ = [_floats(table, name) for name in names if name in table.column_names]
+    if not any(np.isfinite(column).any() for column in columns_):
+        return None
+    return np.sum([np.nan_to_num(column) for column in columns_], axis=0)
+
+
+def _labels(table: pa.Table, name: str) -> tuple[Ints, list[str | None]]:
+    """Codes of a text column into its distinct words; an absent or empty cell takes the column's default."""
+    default = columns("workload")[name].default or None
+    if name not in table.column_names:
+        return np.zeros(table.num_rows, np.int64), [default]
+    cells = _array(table, name)
+    cells = cells if pa.types.is_dictionary(cells.type) else cells.dictionary_encode()
+    words = cells.dictionary.to_pylist()
+    codes = pc.fill_null(cells.indices, len(words)).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, [word or default for word in words] + [default]
+
+
+def _codes(table: pa.Table, name: str, known: dict[str, int]) -> Ints:
+    codes, words = _labels(table, name)
+    return np.array([known.get(word or "", UNKNOWN) for word in words], np.int64)[codes]
+
+
+def _zone_codes(table: pa.Table, register: Register) -> Ints:
+    codes, words = _labels(table, "zone")
+    return np.array([UNKNOWN if word is None else register.zones.code(word) for word in words], np.int64)[codes]
+
+
+def _work_codes(table: pa.Table, works: Codes) -> Ints:
+    """One code for the (product, model, mode, activity) of each row."""
+    combined = np.zeros(table.num_rows, np.int64)
+    words: list[list[str | None]] = []
+    for name in WORK:
+        codes, labels = _labels(table, name)
+        combined = combined * len(labels) + codes
+        words.append(labels)
+    present, place = np.unique(combined, return_inverse=True) if combined.any() else (combined[:1], combined)
+    sizes = [len(labels) for labels in words]
+    known = [
+        works.code(tuple(labels[at] for labels, at in zip(words, np.unravel_index(combo, sizes), strict=True)))
+        for combo in present
+    ]
+    return np.array(known, np.int64)[place] if known else combined

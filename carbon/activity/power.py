@@ -1,0 +1,112 @@
+"""Energy of a node where nothing was metered: devices by load kind and busy fraction or by tokens, and their host.
+
+Device power: P = P_context + s(u) (P_load - P_context), with s(u) = u for decoding and s(u) = 2u - u^1.4 for prefill and
+training (Fan, Weber, Barroso 2007). Where a profile has no measured load points, P_load is the share of rated power and
+P_context the multiple of bare idle that one H200 showed (own measurement, 2026; docs/hardware.md).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from carbon.hardware.profiles import Profile
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+LOADS = ("decode", "prefill", "train", "mixed")
+J_PER_KWH = 3.6e6
+US_PER_HOUR = 3.6e9
+CONTEXT_OVER_IDLE = 125.1 / 80.7
+LOAD_OVER_TDP = {"decode": 530.9 / 700, "prefill": 691.4 / 700, "train": 687.2 / 700}
+FAN_EXPONENT = 1.4
+_FIELDS = ("devices", "context_w", *(f"{load}_w" for load in LOADS), "hosts", "host_idle_w", "host_tdp_w", "max_w")
+
+
+class Node(NamedTuple):
+    """Devices and hosts of one node with their profiles; a system profile has no host of its own."""
+
+    devices: float
+    profile: Profile
+    hosts: float
+    host: Profile | None
+
+
+def node_of(row: pd.Series, profiles: Mapping[str, Profile]) -> Node:
+    """Devices and hosts of a row of the node table: hosts = devices / devices per host, rounded up."""
+    profile = profiles[row["hardware"]]
+    name = row["host"] if isinstance(row["host"], str) and row["host"] else profile.host
+    if profile.kind == "system" or not name:
+        return Node(row["devices"], profile, 0.0, None)
+    return Node(row["devices"], profile, float(np.ceil(row["devices"] / profile.devices_per_host)), profiles[name])
+
+
+class PowerModel(NamedTuple):
+    """Power of each stretch of the register [W], one array a figure; NaN where a profile does not say."""
+
+    table: dict[str, Floats]
+    input_j_per_token: Floats
+    output_j_per_token: Floats
+
+    @classmethod
+    def of_nodes(cls, rows: Sequence[tuple[pd.Series, Mapping[str, Profile]]]) -> PowerModel:
+        """Model of the rows of a node table, in their order."""
+        nodes = [node_of(row, profiles) for row, profiles in rows]
+        figures = [_figures(node) for node in nodes]
+        table = {name: np.array([figure[name] for figure in figures], float) for name in _FIELDS}
+        tokens = [
+            np.array([node.profile.load.get(f"{way}_j_per_token", np.nan) for node in nodes], float)
+            for way in ("input", "output")
+        ]
+        return cls(table, *tokens)
+
+    def device_kwh(self, stretch: Ints, hours: Floats, busy: Floats, load: Ints) -> Floats:
+        """Energy [kWh] of the devices over `hours` at a busy fraction [1] and a load kind (index into LOADS)."""
+        loads = np.stack([self.table[f"{kind}_w"] for kind in LOADS])[load, stretch]
+        context = self.table["context_w"][stretch]
+        concave = 2 * busy - busy**FAN_EXPONENT
+        shape = np.choose(load, [busy, concave, concave, (busy + concave) / 2])
+        return self.table["devices"][stretch] * (context + shape * (loads - context)) * hours / 1000
+
+    def device_kwh_of_tokens(self, stretch: Ints, read: Floats, written: Floats) -> Floats:
+        """Energy [kWh] of the devices for tokens read and written; NaN where the profile has no figure per token."""
+        joules = np.where(read > 0, read * self.input_j_per_token[stretch], 0.0)
+        joules += np.where(written > 0, written * self.output_j_per_token[stretch], 0.0)
+        return joules / J_PER_KWH
+
+    def host_kwh(self, stretch: Ints, hours: Floats, busy: Floats) -> Floats:
+        """Energy [kWh] of the hosts over `hours`, linear in the busy fraction [1]."""
+        idle, full = self.table["host_idle_w"][stretch], self.table["host_tdp_w"][stretch]
+        return self.table["hosts"][stretch] * (idle + busy * (full - idle)) * hours / 1000
+
+    def busy_of(self, stretch: Ints, hours: Floats, device_kwh: Floats) -> Floats:
+        """Busy fraction [1] at which decoding would take the devices that much energy, at most 1."""
+        full = self.table["devices"][stretch] * self.table["decode_w"][stretch] * hours / 1000
+        return np.clip(np.divide(device_kwh, full, out=np.zeros_like(full), where=full > 0), 0, 1)
+
+
+def _figures(node: Node) -> dict[str, float]:
+    profile = node.profile
+    tdp = np.nan if profile.tdp_w is None else profile.tdp_w
+    idle = np.nan if profile.idle_w is None else profile.idle_w.central
+    whole = profile.kind == "system"
+    shares = {"decode": 1.0, "prefill": 1.0, "train": 1.0} if whole else LOAD_OVER_TDP
+    watts = {f"{load}_w": profile.load.get(f"{load}_w", share * tdp) for load, share in shares.items()}
+    watts["mixed_w"] = (watts["decode_w"] + watts["prefill_w"]) / 2
+    watts["context_w"] = profile.load.get("context_w", idle if whole else idle * CONTEXT_OVER_IDLE)
+    host_idle = node.host.idle_w.central if node.host and node.host.idle_w else np.nan
+    host_tdp = node.host.tdp_w if node.host and node.host.tdp_w is not None else np.nan
+    if node.host is None:
+        host_idle = host_tdp = 0.0
+    max_w = node.devices * tdp + node.hosts * host_tdp
+    return watts | {
+        "devices": node.devices, "hosts": node.hosts, "host_idle_w": host_idle, "host_tdp_w": host_tdp, "max_w": max_w,
+    }  # fmt: skip

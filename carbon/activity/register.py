@@ -1,0 +1,140 @@
+"""The node register as arrays: nodes, and stretches of time in which nothing about a node changes."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from carbon.activity.boundary import Route, route
+from carbon.activity.power import PowerModel
+from carbon.core.errors import NotFoundError
+from carbon.core.time import us_of
+from carbon.hardware.profiles import Profile, find_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from carbon.core.findings import Findings
+
+    Ints = NDArray[np.int64]
+
+NEVER_US = 4_102_444_800_000_000  # 2100-01-01
+
+
+class Stretch(NamedTuple):
+    """One node while nothing about it changes."""
+
+    node: str
+    operator: str
+    zone: str
+    market: str
+    boundary: str
+    pue: float
+    route: Route
+    row: int
+
+
+class Codes:
+    """Labels to codes, in the order of their first appearance; threads may share one."""
+
+    def __init__(self, labels: Sequence[object] = ()) -> None:
+        """Start with labels that have the first codes."""
+        self.labels: list[object] = list(labels)
+        self._code = {label: code for code, label in enumerate(self.labels)}
+        self._lock = Lock()
+
+    def code(self, label: object) -> int:
+        """Code of a label, a new one if it was never seen."""
+        with self._lock:
+            if label not in self._code:
+                self._code[label] = len(self.labels)
+                self.labels.append(label)
+            return self._code[label]
+
+
+class Register:
+    """Nodes and their stretches, sorted by node and time; built by `build_register`."""
+
+    def __init__(self, stretches: Sequence[Stretch], node: Ints, start_us: Ints, end_us: Ints, power: PowerModel) -> None:
+        """Index the stretches; `node` is the code of each one's node."""
+        self.stretches = list(stretches)
+        self.nodes = list(dict.fromkeys(stretch.node for stretch in self.stretches))
+        self.node_code = {name: code for code, name in enumerate(self.nodes)}
+        self.zones = Codes(sorted({stretch.zone for stretch in self.stretches}))
+        self.zone = np.array([self.zones.code(stretch.zone) for stretch in self.stretches], np.int64)
+        self.node, self.start_us, self.end_us, self.power = node, start_us, end_us, power
+        self.pue = np.array([stretch.pue for stretch in self.stretches])
+        first = np.searchsorted(node, np.arange(len(self.nodes) + 1))
+        self.first, self.moves = first[:-1], np.diff(first) > 1
+        self.any_moves = bool(self.moves.any())
+        self.in_service_us = start_us[self.first]
+        self.retired_us = end_us[first[1:] - 1]
+        self._instants = np.unique(start_us)
+        self._place = node * (len(self._instants) + 1) + np.searchsorted(self._instants, start_us, side="right")
+
+    def stretch_at(self, node: Ints, at_us: Ints) -> Ints:
+        """Stretch of each node at each instant [us]; before its first, the first."""
+        if not self.any_moves:
+            return self.first[node]
+        place = node * (len(self._instants) + 1) + np.searchsorted(self._instants, at_us, side="right")
+        return np.maximum(np.searchsorted(self._place, place, side="right") - 1, self.first[node])
+
+
+def build_register(
+    nodes: pd.DataFrame, known_zones: Mapping[str, object], consolidation: str, own_profiles: str, findings: Findings,
+    file: str = "nodes.csv",
+) -> Register:  # fmt: skip
+    """Register of a node table (index `row`, as read_nodes gives it). Unknown zones and profiles are findings."""
+    table = nodes.dropna(subset=["node", "in_service", "zone", "hardware", "devices"]).sort_values(["node", "valid_from"])
+    profiles = {name: _profile(name, table, own_profiles, findings, file) for name in table["hardware"].unique()}
+    hosts = {str(name) for name in table["host"].dropna()} | {p.host for p in profiles.values() if p and p.host}
+    profiles |= {name: _profile(name, table, own_profiles, findings, file) for name in sorted(hosts - set(profiles))}
+    table = table[table["hardware"].map(lambda name: profiles[name] is not None)]
+    for row, zone in table["zone"].items():
+        if zone not in known_zones:
+            from carbon.grid.tables import near_names
+
+            near = near_names(str(zone), known_zones)
+            mend = f"near names: {near}" if near else "see `carbon grid zones`"
+            findings.error("unknown-zone", "is not a known zone", mend, file=file, row=row, column="zone", value=zone)
+    known = {name: profile for name, profile in profiles.items() if profile is not None}
+    return _register(table, consolidation, known)
+
+
+def _profile(name: str, table: pd.DataFrame, own: str, findings: Findings, file: str) -> Profile | None:
+    try:
+        return find_profile(str(name), own)
+    except (NotFoundError, ValueError) as error:
+        column = "hardware" if name in set(table["hardware"]) else "host"
+        rows = table.index[table[column] == name]
+        findings.error(
+            "unknown-profile", str(error), "see `carbon hardware list`, or name a profile file of your own",
+            file=file, row=rows[0] if len(rows) else None, column=column, value=name,
+        )  # fmt: skip
+        return None
+
+
+def _register(table: pd.DataFrame, consolidation: str, profiles: Mapping[str, Profile]) -> Register:
+    stretches = [
+        Stretch(
+            row["node"], row["operator"], row["zone"], _optional(row["market"]), row["boundary"], float(row["pue"]),
+            route(row["boundary"], row["operated"] == "true", consolidation), int(str(number)),
+        )
+        for number, row in table.iterrows()
+    ]  # fmt: skip
+    start, retired = us_of(table["valid_from"]), us_of(table["retired"], NEVER_US)
+    names = table["node"].to_numpy(object)
+    node = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64) if len(names) else np.empty(0, np.int64)
+    next_start = np.append(start[1:], NEVER_US)
+    end = np.where(np.append(node[1:] == node[:-1], False), next_start, retired) if len(node) else retired
+    power = PowerModel.of_nodes([(row, profiles) for _, row in table.iterrows()])
+    return Register(stretches, node, start, end, power)
+
+
+def _optional(value: object) -> str:
+    return "" if value is None or value != value else str(value)

@@ -1,0 +1,1 @@
+"""Grid intensity: bundled tables, imported series, and the one Dataset made of them."""

@@ -1,0 +1,280 @@
+"""The intensity Dataset: every zone on one regular UTC axis, each cell with its tier, status and factor."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from carbon.core.errors import UsageError
+from carbon.core.findings import Findings
+from carbon.core.time import HOUR_US, parse_instant
+from carbon.grid import store, tiers
+from carbon.grid.tables import near_names, number, rows, zones
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+TIERS = ("measured", "typical", "annual")
+STATUSES = ("final", "preliminary", "estimated")
+MISSING = -1
+
+
+class GridOptions(NamedTuple):
+    """Settings of the grid: allowed tiers in order, sources in order, parents' annual figures, own tables."""
+
+    tiers: tuple[str, ...] = TIERS
+    sources: tuple[str, ...] = ()
+    parent: bool = True
+    data: str = ""
+
+
+class Factor(NamedTuple):
+    """One intensity factor of the Dataset; `kind` direct or lifecycle says what Scope 2 takes of it."""
+
+    id: str
+    tier: str
+    kind: str
+    upstream: str
+    source: str
+    basis: str
+    gas: str
+    gwp_set: str
+    includes_losses: bool
+
+
+def open_grid(
+    wanted: Sequence[str],
+    start: str | int,
+    end: str | int,
+    *,
+    folder: str | Path = "grid",
+    options: GridOptions | None = None,
+    findings: Findings | None = None,
+) -> xr.Dataset:
+    """Intensity of zones over [start, end) from imported series and bundled tiers, each hour by the best allowed tier.
+
+    Dims (zone, time); `time` = interval starts, UTC, regular. Variables `direct_g_per_kwh`, `lifecycle_g_per_kwh`
+    [g/kWh], NaN = not covered; `tier`, `status`, `factor` are codes into their attributes; `loss_k` (zone, year) [1]
+    is losses per consumption. Raises InputError for an unknown zone, a faulty series or an impossible range.
+    """
+    found = Findings() if findings is None else findings
+    options = options or GridOptions()
+    begin, stop = (parse_instant(edge) if isinstance(edge, str) else edge for edge in (start, end))
+    ids = sorted(set(wanted))
+    _check_zones(ids, options, found)
+    found.raise_errors()
+    series = [one for one in store.load(folder, ids) if "measured" in options.tiers]
+    axis = _axis(begin, stop, series)
+    builder = _Builder(ids, axis)
+    for zone in ids:
+        own = [one for one in series if one.zone == zone]
+        _fill_zone(builder, zone, own, options, found)
+    return builder.dataset(options)
+
+
+def check_nested(ids: Sequence[str], findings: Findings, own: str = "") -> None:
+    """Warn of a zone and its parent in one report: the same plants would count twice."""
+    for zone in ids:
+        parent = zones(own)[zone].parent if zone in zones(own) else ""
+        if parent in ids:
+            findings.warning(
+                "nested-zones", f"{zone} lies inside {parent}, and both are used", "place each node in one level of zones",
+                file="nodes", column="zone", value=zone,
+            )  # fmt: skip
+
+
+def _check_zones(ids: Sequence[str], options: GridOptions, findings: Findings) -> None:
+    for zone in ids:
+        if zone not in zones(options.data):
+            near = near_names(zone, zones(options.data))
+            findings.error(
+                "unknown-zone", "is not a known zone", f"near names: {near}" if near else "see `carbon grid zones`",
+                column="zone", value=zone,
+            )  # fmt: skip
+
+
+def _axis(begin: int, stop: int, series: Sequence[store.Series]) -> NDArray[np.int64]:
+    steps = {HOUR_US, *(int(step) for one in series for step in _steps(one, begin, stop))}
+    step = math.gcd(*steps)
+    first, last = begin // HOUR_US * HOUR_US, -(-stop // HOUR_US) * HOUR_US
+    if last <= first:
+        raise UsageError("the range has no hours: give an end after the start")
+    return np.arange(first, last, step, dtype=np.int64)
+
+
+def _steps(series: store.Series, begin: int, stop: int) -> NDArray[np.int64]:
+    rows_ = series.rows
+    inside = (rows_["end_us"] > begin) & (rows_["start_us"] < stop)
+    edges = np.concatenate([rows_.loc[inside, "start_us"], rows_.loc[inside, "end_us"]]) % HOUR_US
+    return np.unique(edges[edges > 0])
+
+
+class _Builder:
+    """Cells of all zones while they are filled, tier after tier."""
+
+    def __init__(self, ids: Sequence[str], axis: NDArray[np.int64]) -> None:
+        shape = (len(ids), len(axis))
+        self.ids, self.axis = list(ids), axis
+        self.direct, self.lifecycle = np.full(shape, np.nan), np.full(shape, np.nan)
+        self.factor = np.full(shape, MISSING, np.int32)
+        self.status = np.full(shape, MISSING, np.int8)
+        self.factors: dict[Factor, int] = {}
+
+    def put(
+        self, zone: str, cells: NDArray[np.int64], direct: NDArray[np.float64], lifecycle: NDArray[np.float64],
+        factor: Factor, status: NDArray[np.int8] | int,
+    ) -> None:  # fmt: skip
+        """Fill cells of a zone with a factor, apart by what the cell holds: both figures, direct only, lifecycle only."""
+        row = self.ids.index(zone)
+        self.direct[row, cells], self.lifecycle[row, cells] = direct, lifecycle
+        codes = np.broadcast_to(np.asarray(status, np.int8), cells.shape)
+        has_direct, has_lifecycle = np.isfinite(direct), np.isfinite(lifecycle)
+        for kind, upstream, mask in (
+            ("direct", "line", has_direct & has_lifecycle),
+            ("direct", "missing", has_direct & ~has_lifecycle),
+            ("lifecycle", "included", ~has_direct & has_lifecycle),
+        ):
+            if mask.any():
+                code = self.factors.setdefault(factor._replace(kind=kind, upstream=upstream), len(self.factors))
+                self.factor[row, cells[mask]], self.status[row, cells[mask]] = code, codes[mask]
+
+    def empty(self, zone: str) -> NDArray[np.int64]:
+        """Cells of a zone that no tier has filled yet."""
+        return np.flatnonzero(self.factor[self.ids.index(zone)] == MISSING)
+
+    def dataset(self, options: GridOptions) -> xr.Dataset:
+        """The Dataset, with codes explained in attributes."""
+        tier_of = np.array([TIERS.index(factor.tier) for factor in self.factors] + [MISSING], np.int8)
+        years = np.unique(self.axis.view("M8[us]").astype("M8[Y]").astype(np.int64) + 1970)
+        losses = [[loss_rate(zone, int(year), options.data) for year in years] for zone in self.ids]
+        dims = ("zone", "time")
+        return xr.Dataset(
+            {
+                "direct_g_per_kwh": (dims, self.direct, {"units": "g/kWh", "long_name": "combustion at the plant"}),
+                "lifecycle_g_per_kwh": (dims, self.lifecycle, {"units": "g/kWh", "long_name": "with fuel chain and plant"}),
+                "tier": (dims, tier_of[self.factor], _flags(TIERS)),
+                "status": (dims, self.status, _flags(STATUSES)),
+                "factor": (dims, self.factor, {"factors": [factor._asdict() for factor in self.factors]}),
+                "loss_k": (("zone", "year"), np.array([[k for k, _ in row] for row in losses]), {"units": "1"}),
+                "loss_id": (("zone", "year"), np.array([[name for _, name in row] for row in losses], object)),
+            },
+            {"zone": self.ids, "time": self.axis.view("M8[us]"), "year": years},
+            {"title": "grid intensity", "step_us": int(self.axis[1] - self.axis[0]) if len(self.axis) > 1 else HOUR_US},
+        )
+
+
+def _flags(words: Sequence[str]) -> dict[str, object]:
+    return {"flag_values": list(range(len(words))), "flag_meanings": " ".join(words), "missing": MISSING}
+
+
+def _fill_zone(
+    builder: _Builder, zone: str, series: Sequence[store.Series], options: GridOptions, findings: Findings
+) -> None:
+    for tier in options.tiers:
+        if tier == "measured":
+            _fill_measured(builder, zone, series, options, findings)
+            continue
+        cells = builder.empty(zone)
+        starts = builder.axis[cells]
+        filling = (
+            tiers.typical(zone, starts, options.data) if tier == "typical"
+            else tiers.annual(zone, starts, options.parent, options.data)
+        )  # fmt: skip
+        for factor in filling.source if filling else ():
+            mask = filling.factor == factor
+            row = Factor(factor, tier, "", "", filling.source[factor], filling.basis[factor], "CO2e", "", False)
+            status = STATUSES.index("estimated")
+            builder.put(zone, cells[mask], filling.direct[mask], filling.lifecycle[mask], row, status)
+
+
+def _fill_measured(
+    builder: _Builder, zone: str, series: Sequence[store.Series], options: GridOptions, findings: Findings
+) -> None:
+    step = int(builder.axis[1] - builder.axis[0]) if len(builder.axis) > 1 else HOUR_US
+    year_of_cell = builder.axis.view("M8[us]").astype("M8[Y]").astype(np.int64) + 1970
+    chosen = {year: _best(series, int(year), options.sources) for year in np.unique(year_of_cell).tolist()}
+    _warn_of_change(zone, chosen, findings)
+    for year, one in chosen.items():
+        if one is None:
+            continue
+        cells, values = _cells(one, builder.axis, step)
+        inside = year_of_cell[cells] == year
+        _put_series(builder, zone, one, cells[inside], values[inside])
+
+
+def _put_series(
+    builder: _Builder, zone: str, one: store.Series, cells: NDArray[np.int64], values: NDArray[np.int64]
+) -> None:
+    held = one.rows.iloc[values]
+    labels = held[["basis", "gas", "gwp_set", "includes_losses"]].reset_index(drop=True)
+    for (basis, gas, gwp_set, losses), group in labels.groupby(list(labels.columns), dropna=False):
+        place = group.index.to_numpy()
+        name = f"{zone}/measured/{one.source}@{one.version}"
+        factor = Factor(name, "measured", "", "", one.source, str(basis), str(gas), _text(gwp_set), bool(losses))
+        status = held["status"].iloc[place].map(STATUSES.index).to_numpy(np.int8)
+        direct, lifecycle = (held[f"{kind}_g_per_kwh"].iloc[place].to_numpy(float) for kind in ("direct", "lifecycle"))
+        builder.put(zone, cells[place], direct, lifecycle, factor, status)
+
+
+def _text(value: object) -> str:
+    return "" if value is None or value != value else str(value)
+
+
+def _cells(series: store.Series, axis: NDArray[np.int64], step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cells of the axis that lie whole in an interval of the series, and the position of that interval."""
+    starts, ends = series.rows["start_us"].to_numpy(), series.rows["end_us"].to_numpy()
+    position = np.searchsorted(starts, axis, side="right") - 1
+    inside = (position >= 0) & (axis + step <= ends[position])
+    cells = np.flatnonzero(inside)
+    return cells, position[cells]
+
+
+def _best(series: Sequence[store.Series], year: int, order: Sequence[str]) -> store.Series | None:
+    counts = [(one, store.years(one).get(year, 0)) for one in series]
+    present = [(one, count) for one, count in counts if count]
+    rank = {name: place for place, name in enumerate(order)}
+    present.sort(key=lambda pair: (rank.get(pair[0].source, len(rank)), -pair[1], pair[0].source))
+    return present[0][0] if present else None
+
+
+def _warn_of_change(zone: str, chosen: dict[int, store.Series | None], findings: Findings) -> None:
+    for year, one in chosen.items():
+        bases = set() if one is None else set(one.rows["basis"])
+        if len(bases) > 1:
+            findings.warning(
+                "basis-change", f"changes its basis within {year} ({', '.join(sorted(bases))})",
+                "import one basis for a whole year", file="grid", column="basis", value=zone,
+            )  # fmt: skip
+    sources = {one.source for one in chosen.values() if one is not None}
+    if len(sources) > 1:
+        findings.warning(
+            "source-change", f"changes its source between years ({', '.join(sorted(sources))})",
+            "name one first in sources under [grid]", file="grid", column="source", value=zone,
+        )  # fmt: skip
+
+
+@cache
+def loss_rate(zone: str, year: int, own: str = "") -> tuple[float, str]:
+    """Losses per kWh consumed [1] in a zone's country: the newest year not after `year`; NaN when none is known.
+
+    k = l/(1-l) for a rate of injection, k = l for a rate of consumption (GHG Protocol, Scope 3 category 3, activity C).
+    """
+    known = zones(own).get(zone)
+    found = [
+        row for row in rows("td_losses", own)
+        if known and row["country"] == known.country and int(row["year"]) <= year
+    ]  # fmt: skip
+    if not found:
+        return math.nan, ""
+    best = max(found, key=lambda row: int(row["year"]))
+    rate = number(best["loss_fraction"])
+    k = rate / (1 - rate) if best["loss_basis"] == "of_injection" else rate
+    return k, f"{best['country']}/losses/{best['year']}@1"
+

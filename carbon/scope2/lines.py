@@ -1,0 +1,92 @@
+"""Sums to lines of the ledger: Scope 2 location-based, and category 3 upstream and losses as lines of their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from carbon.activity.batch import WORK
+from carbon.core.schema import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from carbon.activity.boundary import Route
+    from carbon.activity.register import Codes, Register
+    from carbon.scope2.tracks import Layer
+
+METHODS = {"use": "location@1", "upstream": "upstream@1", "losses": "losses@1"}
+
+
+def line_columns() -> list[str]:
+    """Columns of a line before it is posted: the ledger's from `start` to `source`."""
+    names = list(columns("entries"))
+    return names[names.index("start") : names.index("source") + 1]
+
+
+def energy_lines(sums: pd.DataFrame, register: Register, works: Codes, layers: Codes) -> pd.DataFrame:
+    """Lines of sums (KEYS, SUMS, `start_us`, `end_us`, `source`; layers >= 0): one a group and line, kgco2e [kg]."""
+    common = _common(sums, register, works)
+    routes = [register.stretches[stretch].route for stretch in sums["stretch"]]
+    layer: list[Layer] = [layers.labels[code] for code in sums["layer"]]  # type: ignore[misc]
+    frames = [
+        _phase(common, sums["location_g"], routes, layer, "use"),
+        _phase(common, sums["upstream_g"], routes, layer, "upstream"),
+        _phase(common, sums["losses_g"], routes, layer, "losses"),
+    ]
+    has_upstream = np.array([one.upstream == "line" for one in layer], bool)
+    has_losses = np.array([one.has_losses for one in layer], bool)
+    frames[0][["energy_kwh", "requests", "tokens"]] = sums[["energy_kwh", "requests", "tokens"]].to_numpy()
+    kept = [frames[0], frames[1][has_upstream], frames[2][has_losses]]
+    return pd.concat([frame for frame in kept if len(frame)] or kept[:1], ignore_index=True)
+
+
+def not_covered(sums: pd.DataFrame, register: Register) -> pd.DataFrame:
+    """Energy that no tier covers: node, zone, start_us, energy_kwh [kWh]."""
+    gaps = sums[sums["layer"] < 0]
+    return pd.DataFrame({
+        "node": [register.stretches[stretch].node for stretch in gaps["stretch"]],
+        "zone": [register.zones.labels[zone] for zone in gaps["zone"]],
+        "start_us": gaps["start_us"].to_numpy(),
+        "energy_kwh": gaps["energy_kwh"].to_numpy(),
+    })  # fmt: skip
+
+
+def _common(sums: pd.DataFrame, register: Register, works: Codes) -> pd.DataFrame:
+    stretches = [register.stretches[stretch] for stretch in sums["stretch"]]
+    frame = pd.DataFrame(index=range(len(sums)), columns=line_columns(), dtype=object)
+    frame["start"], frame["end"] = (_instants(sums[edge]) for edge in ("start_us", "end_us"))
+    for name in ("node", "operator", "boundary"):
+        frame[name] = pd.Series([getattr(stretch, name) for stretch in stretches], dtype="str")
+    frame["zone"] = pd.Series([register.zones.labels[zone] for zone in sums["zone"]], dtype="str")
+    for at, name in enumerate(WORK):
+        frame[name] = pd.Series([works.labels[work][at] for work in sums["work"]], dtype="str")  # type: ignore[index]
+    if "row" in sums:
+        frame["row"] = sums["row"].to_numpy()
+    frame["source"] = pd.Series(sums["source"].to_numpy(), dtype="str")
+    for name in ("energy_kwh", "requests", "tokens", "biogenic_kgco2", "gsd2"):
+        frame[name] = np.nan
+    return frame
+
+
+def _phase(
+    common: pd.DataFrame, grams: pd.Series, routes: Sequence[Route], layer: Sequence[Layer], phase: str
+) -> pd.DataFrame:
+    places = [route.energy if phase == "use" else route.upstream for route in routes]
+    frame = common.copy()
+    frame["scope"] = np.array([place.scope for place in places], np.int64)
+    frame["category"] = pd.array([place.category or None for place in places], "Int64")
+    frame["phase"], frame["method"] = phase, METHODS[phase]
+    frame["basis"] = np.where((frame["scope"] == 2) & (phase == "use"), "location", "either")
+    frame["kgco2e"] = grams.to_numpy() / 1000
+    frame["tier"] = [one.tier for one in layer]
+    frame["factor_kind"] = [one.kind if phase == "use" else phase for one in layer]
+    frame["factor"] = [f"{one.factor} x {one.loss_id}" if phase == "losses" else one.factor for one in layer]
+    frame["status"] = ["settled" if one.settled else "provisional" for one in layer]
+    return frame
+
+
+def _instants(us: pd.Series) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(us.to_numpy(np.int64).view("M8[us]")).tz_localize("UTC")
