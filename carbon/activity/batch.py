@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from carbon.activity.power import LOADS, US_PER_HOUR
 from carbon.core.schema import columns
-from carbon.core.time import cell_of, cell_start
+from carbon.core.time import cell_of, split
 
 if TYPE_CHECKING:
     from carbon.activity.register import Codes, Register
@@ -93,40 +93,13 @@ def cut(batch: Batch, register: Register, grain: str) -> Parts:
     if not crossing.any():
         rows = np.arange(len(first))
         return _parts(batch, register, rows, first, batch.start_us, batch.end_us)
-    whole, split = np.flatnonzero(~crossing), np.flatnonzero(crossing)
-    rows, cell, start, end = _cut_at_moves(batch, register, *_cut_at_grain(batch, split, first, last, grain))
+    whole, crossed = np.flatnonzero(~crossing), np.flatnonzero(crossing)
+    row, cell, start, end = split(batch.start_us[crossed], batch.end_us[crossed], grain)
+    rows, cell, start, end = register.cut_at_moves(batch.node, crossed[row], cell, start, end)
     return _parts(
         batch, register, np.concatenate([whole, rows]), np.concatenate([first[whole], cell]),
         np.concatenate([batch.start_us[whole], start]), np.concatenate([batch.end_us[whole], end]),
     )  # fmt: skip
-
-
-def _cut_at_grain(batch: Batch, rows: Ints, first: Ints, last: Ints, grain: str) -> tuple[Ints, Ints, Ints, Ints]:
-    counts = last[rows] - first[rows] + 1
-    row = np.repeat(rows, counts)
-    place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    cell = first[row] + place
-    start = np.maximum(batch.start_us[row], cell_start(cell, grain))
-    end = np.minimum(batch.end_us[row], cell_start(cell + 1, grain))
-    return row, cell, start, end
-
-
-def _cut_at_moves(
-    batch: Batch, register: Register, row: Ints, cell: Ints, start: Ints, end: Ints
-) -> tuple[Ints, Ints, Ints, Ints]:
-    if not register.any_moves:
-        return row, cell, start, end
-    while True:
-        limit = register.end_us[register.stretch_at(batch.node[row], start)]
-        over = np.flatnonzero((end > limit) & (limit < register.retired_us[batch.node[row]]))
-        if not len(over):
-            return row, cell, start, end
-        rest = row[over], cell[over], limit[over], end[over]
-        end = end.copy()
-        end[over] = limit[over]
-        row, cell, start, end = (
-            np.concatenate(pair) for pair in zip((row, cell, start, end), rest, strict=True)
-        )  # fmt: skip
 
 
 def _parts(batch: Batch, register: Register, rows: Ints, cell: Ints, start: Ints, end: Ints) -> Parts:

@@ -84,6 +84,18 @@ class Register:
         place = node * (len(self._instants) + 1) + np.searchsorted(self._instants, at_us, side="right")
         return np.maximum(np.searchsorted(self._place, place, side="right") - 1, self.first[node])
 
+    def cut_at_moves(self, node: Ints, row: Ints, cell: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+        """Cut pieces (`row` into `node`, cell, start, end [us]) where the node of the row enters another stretch."""
+        while self.any_moves:
+            limit = self.end_us[self.stretch_at(node[row], start)]
+            over = np.flatnonzero((end > limit) & (limit < self.retired_us[node[row]]))
+            if not len(over):
+                break
+            rest = row[over], cell[over], limit[over], end[over]
+            end = np.where((end > limit) & (limit < self.retired_us[node[row]]), limit, end)
+            row, cell, start, end = (np.concatenate(pair) for pair in zip((row, cell, start, end), rest, strict=True))
+        return row, cell, start, end
+
 
 def build_register(
     nodes: pd.DataFrame, known_zones: Mapping[str, object], consolidation: str, own_profiles: str, findings: Findings,

@@ -78,6 +78,18 @@ def cell_start(cell: NDArray[np.int64], grain: str) -> NDArray[np.int64]:
     return cell.astype(f"M8[{_GRAIN_UNIT[grain]}]").astype("M8[us]").astype(np.int64)
 
 
+def split(
+    start_us: NDArray[np.int64], end_us: NDArray[np.int64], grain: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Cut intervals [us] at grain edges: the interval that each piece is of, its cell, its start and end [us]."""
+    first, last = cell_of(start_us, grain), cell_of(end_us - 1, grain)
+    counts = last - first + 1
+    row = np.repeat(np.arange(len(first)), counts)
+    cell = first[row] + np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    start = np.maximum(start_us[row], cell_start(cell, grain))
+    return row, cell, start, np.minimum(end_us[row], cell_start(cell + 1, grain))
+
+
 def month_number(text: str) -> int:
     """Months since 1970-01 of `YYYY-MM`. Raises UsageError for anything else."""
     if not _MONTH.fullmatch(text):

@@ -1,0 +1,1 @@
+"""What the ledger says, for people and spreadsheets: statements, CSV and JSON, the terminal."""

@@ -1,0 +1,206 @@
+"""Statements and the report table: the ledger's live entries of some months, summed by what the reader asks for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import pandas as pd
+
+from carbon.core.errors import NotFoundError, UsageError
+from carbon.core.schema import columns
+from carbon.core.time import month_number, month_text, parse_period
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+ENERGY = ("location", "market")
+HARDWARE = ("amortised", "incurred")
+GROUPINGS = ("zone", "node", "operator", "product", "model", "mode", "activity", "boundary")
+_LABELS = {
+    "location": "location-based",
+    "market": "market-based",
+    "amortised": "amortised hardware (management view)",
+    "incurred": "hardware as incurred",
+}
+
+
+class Live(Protocol):
+    """What a report needs of a ledger: its entries that are neither reversals nor reversed."""
+
+    def live(self, as_of: datetime | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
+        """Entries known at `as_of`, of the months `periods` (`YYYY-MM`; None: all)."""
+
+
+def report(
+    ledger: Live,
+    period: str | Iterable[str],
+    by: str | Iterable[str] = (),
+    energy: str = "location",
+    hardware: str = "amortised",
+    as_of: datetime | None = None,
+) -> pd.DataFrame:
+    """The report table of a period: energy_kwh [kWh], kgco2e [kg], provisional_share [1]; its rows add up to the total.
+
+    `period` is `2026-10`, `2026-Q4`, `2026` or several of them; `by` holds words of GROUPINGS. One row for each
+    combination of month, by, scope, category, phase, basis and tier, sorted. Raises UsageError for a word that is none,
+    NotFoundError where the ledger has no entry of the period or the statement.
+    """
+    words, months = groupings(by), months_of(period)
+    _check_bases(energy, hardware)
+    entries = ledger.live(as_of=as_of, periods=months)
+    if entries.empty:
+        raise _nothing_posted(months, ledger.live(as_of=as_of)["period"])
+    _require_energy_basis(entries, energy)
+    lines = statement(entries, energy, hardware)
+    if lines.empty:
+        raise _nothing_on_basis(months, entries, energy, hardware)
+    return summarise(lines, words)
+
+
+def statement(entries: pd.DataFrame, energy: str = "location", hardware: str = "amortised") -> pd.DataFrame:
+    """The entries of one statement: of that energy basis, that hardware basis, or either; their lines may be added.
+
+    Raises UsageError for a basis that is none.
+    """
+    _check_bases(energy, hardware)
+    return entries[entries["basis"].isin([energy, hardware, "either"])]
+
+
+def statement_label(energy: str, hardware: str) -> str:
+    """How a statement is to be named beside its total, so that no two are mixed up."""
+    return f"{_LABELS[energy]}, {_LABELS[hardware]}"
+
+
+def groupings(by: str | Iterable[str]) -> list[str]:
+    """Words to group by, each once; text is split at commas. Raises UsageError for a word that is not of GROUPINGS."""
+    words = list(dict.fromkeys(_listed(by)))
+    unknown = [word for word in words if word not in GROUPINGS]
+    if unknown:
+        raise UsageError(f"cannot group by {', '.join(map(repr, unknown))}; allowed: {', '.join(GROUPINGS)}")
+    return words
+
+
+def months_of(period: str | Iterable[str]) -> list[str]:
+    """Months (`YYYY-MM`), sorted and each once, of a period or several. Raises UsageError for text that is none."""
+    numbers = {number for text in _listed(period) for number in parse_period(text)}
+    if not numbers:
+        raise UsageError("no period was named; write it as 2026-10, 2026-Q4 or 2026")
+    return [month_text(number) for number in sorted(numbers)]
+
+
+def month_spans(months: Iterable[str]) -> str:
+    """Months in words, runs of them as `first to last`: `2026-01 to 2026-03, 2026-05`."""
+    spans: list[list[int]] = []
+    for number in sorted({month_number(month) for month in months}):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(_span(first, last) for first, last in spans)
+
+
+def summarise(lines: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Sum a statement's entries to the report table: energy [kWh] and emissions [kg] of each combination of its keys.
+
+    Each sum is the float64 nearest to the exact one, so it does not depend on the order of the rows. Energy is missing
+    where no entry has any; a range is missing while it is not known.
+    """
+    keys = _keys(lines, by)
+    groups, heads = _groups(keys)
+    kilograms = _split(lines["kgco2e"], groups)
+    table = keys.iloc[heads].reset_index(drop=True)
+    table["energy_kwh"] = [_sum_of_known(part) for part in _split(lines["energy_kwh"], groups)]
+    table["kgco2e"] = [math.fsum(part) for part in kilograms]
+    table["kgco2e_low"] = table["kgco2e_high"] = np.nan
+    provisional = _split(lines["status"] == "provisional", groups)
+    table["provisional_share"] = [_share(*pair) for pair in zip(kilograms, provisional, strict=True)]
+    return table[report_columns(by)]
+
+
+def report_columns(by: Sequence[str] = ()) -> list[str]:
+    """Columns of the report table, the words to group by after the month."""
+    month, *rest = columns("report")
+    return [month, *by, *rest]
+
+
+def _listed(texts: str | Iterable[str]) -> list[str]:
+    parts = texts.split(",") if isinstance(texts, str) else list(texts)
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _span(first: int, last: int) -> str:
+    return month_text(first) if first == last else f"{month_text(first)} to {month_text(last)}"
+
+
+def _check_bases(energy: str, hardware: str) -> None:
+    for name, word, allowed in (("energy", energy, ENERGY), ("hardware", hardware, HARDWARE)):
+        if word not in allowed:
+            raise UsageError(f"{word!r} is no {name} basis; allowed: {', '.join(allowed)}")
+
+
+def _require_energy_basis(entries: pd.DataFrame, energy: str) -> None:
+    """A month with Scope 2 on the other basis alone would be understated, so it is refused.
+
+    A month without Scope 2 energy has neither, and every statement of it is complete.
+    """
+    other = ENERGY[1 - ENERGY.index(energy)]
+    posted = {basis: set(entries.loc[entries["basis"] == basis, "period"]) for basis in ENERGY}
+    lacking = posted[other] - posted[energy]
+    if lacking:
+        raise NotFoundError(
+            f"the ledger has no {_LABELS[energy]} line for {month_spans(lacking)}, only {_LABELS[other]} ones; "
+            f"ask for the {other} basis, or run `carbon account` with settings that give the {energy} basis"
+        )
+
+
+def _nothing_posted(months: Sequence[str], posted: pd.Series) -> NotFoundError:
+    if posted.empty:
+        return NotFoundError("the ledger has no entries yet (or had none then); run `carbon account` first")
+    return NotFoundError(f"the ledger has no entry for {month_spans(months)}; it has {month_spans(posted)}")
+
+
+def _nothing_on_basis(months: Sequence[str], entries: pd.DataFrame, energy: str, hardware: str) -> NotFoundError:
+    bases = ", ".join(sorted(set(entries["basis"])))
+    label = statement_label(energy, hardware)
+    return NotFoundError(f"{month_spans(months)} has no line of the statement {label}; posted are lines of {bases}")
+
+
+def _keys(lines: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Key columns in their order; blank text becomes missing, so that two ways of being empty make one row."""
+    names = ["month", *by, "scope", "category", "phase", "basis", "tier"]
+    keys = lines.rename(columns={"period": "month"})[names].reset_index(drop=True)
+    for name in set(names) - {"scope", "category"}:
+        keys[name] = keys[name].astype("str").replace("", np.nan)
+    return keys.astype({"scope": "int64", "category": "Int64"})
+
+
+def _groups(keys: pd.DataFrame) -> tuple[list[NDArray[np.intp]], NDArray[np.intp]]:
+    """Row numbers of each group, groups sorted by their keys with missing ones last, and the first row of each."""
+    number = keys.groupby(list(keys), dropna=False, sort=True).ngroup().to_numpy()
+    order = np.argsort(number, kind="stable")
+    edges = np.flatnonzero(np.diff(number[order])) + 1
+    groups = np.split(order, edges)
+    return groups, np.array([group[0] for group in groups])
+
+
+def _split(column: pd.Series, groups: Sequence[NDArray[np.intp]]) -> list[list[float]]:
+    values = column.to_numpy(np.float64, na_value=np.nan)
+    return [values[group].tolist() for group in groups]
+
+
+def _sum_of_known(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return math.fsum(known) if known else math.nan
+
+
+def _share(kilograms: Sequence[float], provisional: Sequence[float]) -> float:
+    """Share of the emissions, by size, that is provisional; of entries that are all 0: 1 or 0 where they agree."""
+    whole = math.fsum(map(abs, kilograms))
+    if whole:
+        return math.fsum(abs(kg) * flag for kg, flag in zip(kilograms, provisional, strict=True)) / whole
+    return provisional[0] if len(set(provisional)) == 1 else math.nan
