@@ -34,6 +34,7 @@ class Stretch(NamedTuple):
     zone: str
     market: str
     boundary: str
+    hardware: str
     pue: float
     route: Route
     row: int
@@ -134,7 +135,7 @@ def _profile(name: str, table: pd.DataFrame, own: str, findings: Findings, file:
 def _register(table: pd.DataFrame, consolidation: str, profiles: Mapping[str, Profile]) -> Register:
     stretches = [
         Stretch(
-            row["node"], row["operator"], row["zone"], _optional(row["market"]), row["boundary"], float(row["pue"]),
+            row["node"], row["operator"], row["zone"], _optional(row["market"]), row["boundary"], row["hardware"], float(row["pue"]),
             route(row["boundary"], row["operated"] == "true", consolidation), int(str(number)),
         )
         for number, row in table.iterrows()

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+CAUSES = ("late_data", "factor_final", "factor_method", "gwp_change", "estimate", "error", "structural", "boundary")
 _FOLDER = Path(__file__).parent / "schemas"
 
 

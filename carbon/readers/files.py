@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import glob
 import hashlib
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from carbon.core.errors import NotFoundError
 
@@ -16,9 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from carbon.core.findings import Findings
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
 
 CHUNK_ROWS = 131_072
 CSV_BLOCK_BYTES = 8 << 20
+_HEAD_BYTES = 64 << 10
 _SHEETS = {".xlsx", ".xls", ".xlsm", ".ods"}
 
 
@@ -31,30 +38,44 @@ class SourceFile(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """A piece of a file that can be decoded on its own: `read()` gives its rows, the first numbered `first_row`."""
+    """A piece of a file that can be decoded on its own: `read()` gives its rows, of the columns `names`.
+
+    `first_row` is the number of its first row where the rows numbered `skipped` (ascending) are not counted.
+    """
 
     file: SourceFile
+    names: Sequence[str]
     first_row: int
     read: Callable[[], pa.Table]
     skipped: Sequence[int] = ()
 
     def row_number(self, index: int) -> int:
         """Row number, header = 1, of the row at `index` of the chunk."""
-        number = self.first_row + index
-        for skipped in self.skipped:
-            number += skipped <= number
-        return number
+        return int(self.row_numbers(np.array([index]))[0])
+
+    def row_numbers(self, indices: Ints) -> Ints:
+        """Row numbers, header = 1, of the rows at `indices` of the chunk."""
+        counted = self.first_row + indices
+        skipped = np.array(self.skipped, np.int64)
+        return counted + np.searchsorted(skipped - np.arange(len(skipped)), counted, side="right")
 
 
 def find_files(pattern: str | Path, folder: Path | None = None) -> list[SourceFile]:
     """CSV and Parquet files of a folder, a glob or a path, by name. Raises NotFoundError when there is none."""
-    root = folder or Path()
-    path = root / pattern
-    found = sorted(path.rglob("*")) if path.is_dir() else [Path(hit) for hit in sorted(glob.glob(str(path)))]
-    files = [hit for hit in found if hit.is_file() and not hit.name.startswith(".")]
+    path = (folder or Path()) / pattern
+    files = [hit for hit in _hits(path) if hit.is_file()]
     if not files:
         raise NotFoundError(f"no file at {path}; put CSV or Parquet files there")
     return [SourceFile(index, hit, _name(hit, folder)) for index, hit in enumerate(files)]
+
+
+def _hits(path: Path) -> list[Path]:
+    """What of a folder is not hidden, or the file itself, or what the glob matches."""
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        return [Path(hit) for hit in sorted(glob.glob(str(path)))]
+    return [hit for hit in sorted(path.rglob("*")) if not any(part.startswith(".") for part in hit.relative_to(path).parts)]
 
 
 def sha256(path: Path) -> str:
@@ -73,8 +94,21 @@ def open_chunks(file: SourceFile, known: Sequence[str], decimal: str, findings: 
         else:
             _refuse_kind(file, findings)
     except (OSError, pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        findings.error("unreadable", f"cannot be read ({reason})", "write it again as UTF-8 CSV or Parquet", file=file.name)
+        _unreadable(file, error, findings)
+
+
+def read_rows(chunk: Chunk, findings: Findings) -> pa.Table:
+    """Rows of a chunk as they stand in the file; none, and a finding, where that piece of the file is broken."""
+    try:
+        return chunk.read()
+    except (OSError, pa.ArrowException) as error:
+        _unreadable(chunk.file, error, findings)
+        return pa.table({name: pa.nulls(0, pa.string()) for name in chunk.names})
+
+
+def _unreadable(file: SourceFile, error: Exception, findings: Findings) -> None:
+    reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+    findings.error("unreadable", f"cannot be read ({reason})", "write it again as UTF-8 CSV or Parquet", file=file.name)
 
 
 def _name(path: Path, folder: Path | None) -> str:
@@ -93,11 +127,14 @@ def _parquet_chunks(file: SourceFile, known: Sequence[str], findings: Findings) 
 
     with pq.ParquetFile(file.path) as parquet:
         names = parquet.schema_arrow.names
-        present = _known_columns(file, names, known, findings)
         counts = [parquet.metadata.row_group(group).num_rows for group in range(parquet.num_row_groups)]
+    if not _is_header(file, names, findings):
+        return
+    present = _known_columns(file, names, known, findings)
     first_row = 2
     for group, rows in enumerate(counts):
-        yield Chunk(file, first_row, _group_reader(file.path, group, present))
+        if rows:
+            yield Chunk(file, present, first_row, _group_reader(file.path, group, present))
         first_row += rows
 
 
@@ -120,36 +157,54 @@ def _text_columns(path: Path, columns: list[str]) -> list[str]:
 
 
 def _csv_chunks(file: SourceFile, known: Sequence[str], decimal: str, findings: Findings) -> Iterator[Chunk]:
-    import pyarrow.csv as pc
+    import pyarrow.csv as pv
 
-    header = _csv_header(file, decimal, findings)
+    header = _csv_header(file, decimal, findings) if _is_plain_text(file, findings) else None
     if header is None:
         return
     delimiter, names = header
     present = _known_columns(file, names, known, findings)
     skipped: list[int] = []
-    reader = pc.open_csv(
+    reader = pv.open_csv(
         file.path,
-        pc.ReadOptions(use_threads=False, block_size=CSV_BLOCK_BYTES, column_names=names, skip_rows=1),
-        pc.ParseOptions(delimiter=delimiter, ignore_empty_lines=False, invalid_row_handler=_row_handler(file, skipped, findings)),
-        pc.ConvertOptions(
+        pv.ReadOptions(use_threads=False, block_size=CSV_BLOCK_BYTES, column_names=names, skip_rows=1),
+        pv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False, invalid_row_handler=_row_handler(file, skipped, findings)),
+        pv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), include_columns=present, strings_can_be_null=True,
             null_values=[""], quoted_strings_can_be_null=True,
         ),
     )  # fmt: skip
     first_row = 2
     for batch in reader:
-        table = pa.Table.from_batches([batch])
-        yield Chunk(file, first_row, lambda table=table: table, skipped)  # type: ignore[misc]
+        table = _without_blank_rows(Chunk(file, present, first_row, lambda batch=batch: pa.Table.from_batches([batch]), skipped), skipped)  # type: ignore[misc]
+        if table.num_rows:
+            yield Chunk(file, present, first_row, lambda table=table: table, tuple(skipped))  # type: ignore[misc]
         first_row += table.num_rows
+
+
+def _without_blank_rows(chunk: Chunk, skipped: list[int]) -> pa.Table:
+    """Rows of a chunk that have a value; the numbers of blank ones, as spreadsheets leave behind, join `skipped`."""
+    table = chunk.read()
+    if any(column.null_count == 0 for column in table.columns):
+        return table
+    filled = reduce(pc.or_, [column.is_valid() for column in table.columns])
+    skipped[:] = sorted([*skipped, *chunk.row_numbers(np.flatnonzero(~filled.to_numpy())).tolist()])
+    return table.filter(filled)
+
+
+def _is_plain_text(file: SourceFile, findings: Findings) -> bool:
+    """Whether a file looks like text; one that does not (a sheet or Parquet by another name, UTF-16) is a finding."""
+    with file.path.open("rb") as raw:
+        head = raw.read(_HEAD_BYTES)
+    foreign = head.startswith((b"PK\x03\x04", b"PAR1")) or b"\x00" in head
+    if foreign:
+        findings.error("foreign-file", "is not text", "give it the ending of what it is, or save it as UTF-8 CSV", file=file.name)
+    return not foreign
 
 
 def _csv_header(file: SourceFile, decimal: str, findings: Findings) -> tuple[str, list[str]] | None:
     with file.path.open(encoding="utf-8-sig", newline="") as text:
         line = text.readline()
-    if line.startswith(("PK\x03\x04", "PAR1")) or "\x00" in line:
-        findings.error("foreign-file", "is not text", "give it the ending of what it is, or save it as CSV", file=file.name)
-        return None
     delimiter = ";" if line.count(";") > line.count(",") else ","
     if delimiter == ";" and decimal != ",":
         findings.error(
@@ -158,12 +213,17 @@ def _csv_header(file: SourceFile, decimal: str, findings: Findings) -> tuple[str
         )  # fmt: skip
         return None
     names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+    return (delimiter, names) if _is_header(file, names, findings) else None
+
+
+def _is_header(file: SourceFile, names: Sequence[str], findings: Findings) -> bool:
+    """Whether there is a header that names each column once; else that is a finding."""
     repeated = sorted({name for name in names if names.count(name) > 1})
-    if not names or repeated:
-        problem = f"column named twice: {', '.join(repeated)}" if repeated else "has no header"
-        findings.error("header", problem, "write one header line with each column once", file=file.name, row=1)
-        return None
-    return delimiter, names
+    if names and not repeated:
+        return True
+    problem = f"column named twice: {', '.join(repeated)}" if repeated else "has no header"
+    findings.error("header", problem, "write one header line with each column once", file=file.name, row=1)
+    return False
 
 
 def _row_handler(file: SourceFile, skipped: list[int], findings: Findings) -> Callable[..., str]:

@@ -46,17 +46,19 @@ def read_workload(
 
 
 def workload_chunks(files: Sequence[SourceFile], dialect: Dialect, findings: Findings) -> Iterator[Chunk]:
-    """Undecoded chunks of all files, in order; a file without rows or without a required column is a finding."""
+    """Undecoded chunks of all files, in order; a missing column is a finding. A header without rows counts as absent."""
     known = list(columns("workload"))
     for file in files:
-        rows = False
         for number, chunk in enumerate(open_chunks(file, known, dialect.decimal, findings)):
             if number == 0:
-                missing_columns(_names(chunk), "workload", file.name, findings)
-            rows = True
+                missing_columns(list(chunk.read().column_names), "workload", file.name, findings)
             yield chunk
-        if not rows and not any(finding.file == file.name for finding in findings.errors):
-            findings.error("empty-file", "has no rows", "add rows or remove the file", file=file.name)
+
+
+def require_rows(rows: int, place: str, findings: Findings) -> None:
+    """Add a finding when nothing was read at all: an empty report would look like no emissions."""
+    if not rows and not findings.errors:
+        findings.error("no-rows", "no workload file has a row", "add files with rows to it", file=place)
 
 
 def decode(chunk: Chunk, dialect: Dialect, findings: Findings) -> pa.Table:
@@ -78,16 +80,14 @@ def decode(chunk: Chunk, dialect: Dialect, findings: Findings) -> pa.Table:
 
 
 def _frames(files: Sequence[SourceFile], dialect: Dialect) -> Iterator[pd.DataFrame]:
-    findings = Findings()
+    findings, rows = Findings(), 0
     for chunk in workload_chunks(files, dialect, findings):
         table = decode(chunk, dialect, findings)
+        rows += table.num_rows
         findings.raise_errors()
         yield table.drop_columns(["row"]).to_pandas()
+    require_rows(rows, files[0].name, findings)
     findings.raise_errors()
-
-
-def _names(chunk: Chunk) -> list[str]:
-    return list(chunk.read().column_names)
 
 
 def _has_energy_source(table: pa.Table) -> pa.ChunkedArray | pa.Array:

@@ -175,7 +175,8 @@ def _keys(lines: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     names = ["month", *by, "scope", "category", "phase", "basis", "tier"]
     keys = lines.rename(columns={"period": "month"})[names].reset_index(drop=True)
     for name in set(names) - {"scope", "category"}:
-        keys[name] = keys[name].astype("str").replace("", np.nan)
+        text = keys[name].astype("str")
+        keys[name] = text.mask(text == "")
     return keys.astype({"scope": "int64", "category": "Int64"})
 
 

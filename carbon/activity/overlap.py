@@ -1,0 +1,135 @@
+"""Overlaps among metered rows of the same node and work, found while rows stream by.
+
+Rows of one node and work are expected in order of start; then one remembered end each is enough. A stream that is not in
+that order raises Unsorted, and the intervals are sorted on disk (`check_on_disk`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from carbon.activity.batch import Batch
+    from carbon.core.findings import Findings
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+
+_WORKS = 1 << 24
+ROWS_PER_BUCKET = 4_000_000
+
+
+class Unsorted(Exception):  # noqa: N818 - it is no fault of the data
+    """Rows of one node and work came out of order, so that overlaps cannot be told while streaming."""
+
+
+class Edges(NamedTuple):
+    """Rows of one chunk in order of key and start, and the positions at which a key begins."""
+
+    key: Ints
+    start_us: Ints
+    end_us: Ints
+    row: Ints
+    file: str
+
+
+def edges(batch: Batch, file: str) -> Edges:
+    """Metered rows of a batch in order of (node, work) and start."""
+    rows = np.flatnonzero(batch.metered) if not batch.metered.all() else np.arange(len(batch.node))
+    key, start = batch.node[rows] * _WORKS + batch.work[rows], batch.start_us[rows]
+    order = np.lexsort((start, key)) if (np.diff(start) < 0).any() else np.argsort(_small(key), kind="stable")
+    rows = rows[order]
+    return Edges(key[order], batch.start_us[rows], batch.end_us[rows], batch.row[rows], file)
+
+
+def _small(key: Ints) -> NDArray[np.generic]:
+    """The same order in 16 bits where the keys are few enough: numpy then sorts by radix."""
+    present = pd.unique(key)
+    if len(present) > 1 << 16:
+        return key
+    present.sort()
+    return np.searchsorted(present, key).astype(np.uint16)
+
+
+class Overlaps:
+    """What must be remembered between chunks: for each key its latest end and start, and where it came from."""
+
+    def __init__(self) -> None:
+        """Nothing seen yet."""
+        self._key = np.empty(0, np.int64)
+        self._last_start = np.empty(0, np.int64)
+        self._last_end = np.empty(0, np.int64)
+
+    def add(self, found: Edges, findings: Findings) -> None:
+        """Report overlaps within a chunk and with what came before. Raises Unsorted when the order forbids to tell."""
+        if not len(found.key):
+            return
+        same = found.key[1:] == found.key[:-1]
+        for i in (np.flatnonzero(same & (found.start_us[1:] < found.end_us[:-1])) + 1).tolist():
+            twin = found.start_us[i] == found.start_us[i - 1] and found.end_us[i] == found.end_us[i - 1]
+            _report(findings, found, i, f"row {found.row[i - 1]}", bool(twin))
+        first = np.flatnonzero(np.append(True, ~same))
+        last = np.append(first[1:], len(found.key)) - 1
+        self._against_before(found, first, findings)
+        self._remember(found.key[first], found.start_us[last], np.maximum.reduceat(found.end_us, first))
+
+    def _against_before(self, found: Edges, first: Ints, findings: Findings) -> None:
+        place = np.searchsorted(self._key, found.key[first])
+        known = place < len(self._key)
+        known[known] = self._key[place[known]] == found.key[first][known]
+        for i, before in zip(first[known].tolist(), place[known].tolist(), strict=True):
+            if found.start_us[i] < self._last_start[before]:
+                raise Unsorted
+            if found.start_us[i] < self._last_end[before]:
+                _report(findings, found, i, "an earlier row", False)
+
+    def _remember(self, key: Ints, start: Ints, end: Ints) -> None:
+        keys = np.union1d(self._key, key)
+        for name, new in (("_last_start", start), ("_last_end", end)):
+            merged = np.full(len(keys), np.iinfo(np.int64).min)
+            merged[np.searchsorted(keys, self._key)] = getattr(self, name)
+            at = np.searchsorted(keys, key)
+            merged[at] = np.maximum(merged[at], new)
+            setattr(self, name, merged)
+        self._key = keys
+
+
+def check_on_disk(stream: Iterable[Edges], rows: int, findings: Findings) -> None:
+    """Find overlaps in a stream of any order: intervals are spread over files by key, and each file is sorted alone."""
+    buckets = rows // ROWS_PER_BUCKET + 1
+    with TemporaryDirectory(prefix="carbon-sort-") as folder:
+        for number, found in enumerate(stream):
+            frame = pd.DataFrame(found._asdict())
+            for bucket, part in frame.groupby((frame["key"] * 2_654_435_761 >> 16) % buckets):
+                part.to_parquet(Path(folder) / f"{bucket}-{number:08d}.parquet", index=False)
+        for bucket in range(buckets):
+            files = sorted(Path(folder).glob(f"{bucket}-*.parquet"))
+            if files:
+                _check_bucket(pd.concat([pd.read_parquet(file) for file in files]), findings)
+
+
+def _check_bucket(frame: pd.DataFrame, findings: Findings) -> None:
+    frame = frame.sort_values(["key", "start_us", "end_us"], kind="stable")
+    before = frame.shift()
+    same = frame["key"] == before["key"]
+    reach = frame.groupby("key")["end_us"].cummax().shift()
+    for (_, now), (_, then) in zip(frame[same & (frame["start_us"] < reach)].iterrows(), before[same & (frame["start_us"] < reach)].iterrows(), strict=True):
+        twin = now["start_us"] == then["start_us"] and now["end_us"] == then["end_us"]
+        found = Edges(*(np.array([now[name]]) for name in ("key", "start_us", "end_us", "row")), now["file"])
+        _report(findings, found, 0, f"{then['file']}:{int(then['row'])}", bool(twin))
+
+
+def _report(findings: Findings, found: Edges, i: int, other: str, twin: bool) -> None:
+    code, word = ("duplicate-row", "repeats") if twin else ("overlap", "overlaps")
+    findings.error(
+        code, f"{word} {other} of the same node, product, model, mode and activity",
+        "keep each instant once, or tell the rows apart by product, model, mode or activity",
+        file=found.file, row=int(found.row[i]), column="start",
+    )  # fmt: skip

@@ -1,0 +1,49 @@
+"""Commands on hardware profiles: list, show."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from carbon.cli.common import Format, FormatOption, emit, guarded, settings_of
+
+app = typer.Typer(help="Hardware profiles: what devices and hosts draw, weigh and embody.", no_args_is_help=True)
+
+
+@app.command("list", epilog="Example: carbon hardware list")
+@guarded
+def list_(context: typer.Context, format: FormatOption = Format.table) -> None:  # noqa: A002
+    """All profiles, bundled and your own."""
+    import pandas as pd
+
+    from carbon.hardware.profiles import profile_files, read_profile
+
+    files = profile_files(str(settings_of(context).path("hardware.profiles")))
+    rows = [
+        {
+            "profile": profile.id, "kind": profile.kind, "name": profile.name, "tdp_w": profile.tdp_w,
+            "mass_kg": profile.mass_kg, "embodied_kgco2e": profile.embodied_kgco2e.central,
+            "low_kgco2e": profile.embodied_kgco2e.low, "high_kgco2e": profile.embodied_kgco2e.high,
+            "confidence": profile.confidence,
+        }
+        for profile in map(read_profile, files.values())
+    ]  # fmt: skip
+    emit(pd.DataFrame(rows), format, "hardware profiles")
+
+
+@app.command(epilog="Example: carbon hardware show h100-sxm5-80gb")
+@guarded
+def show(
+    context: typer.Context,
+    profile: Annotated[str, typer.Argument(help="Id of a profile, or a profile file.")],
+    format: FormatOption = Format.table,  # noqa: A002
+) -> None:
+    """Every figure of one profile with its source."""
+    import pandas as pd
+
+    from carbon.hardware.profiles import find_profile
+
+    found = find_profile(profile, str(settings_of(context).path("hardware.profiles")))
+    rows = [(name, "" if value is None else str(value)) for name, value in found._asdict().items()]
+    emit(pd.DataFrame(rows, columns=["figure", "value"]), format, found.name)

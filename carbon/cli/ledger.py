@@ -1,0 +1,68 @@
+"""Commands on the ledger: log, show, verify, balance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, settings_of, show_findings
+from carbon.core.errors import LedgerError
+
+if TYPE_CHECKING:
+    from carbon.ledger.store import Ledger
+
+app = typer.Typer(help="Postings and entries: what was recorded, and whether it still is.", no_args_is_help=True)
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")]
+
+
+def _ledger(context: typer.Context) -> Ledger:
+    from carbon.ledger.store import Ledger
+
+    return Ledger(settings_of(context).path("ledger.path"))
+
+
+@app.command(epilog="Example: carbon ledger log")
+@guarded
+def log(context: typer.Context, as_of: AsOf = None, format: FormatOption = Format.table) -> None:  # noqa: A002
+    """One line a posting: when, how much, why."""
+    emit(_ledger(context).postings(as_of=as_of), format, "postings")
+
+
+@app.command(epilog="Example: carbon ledger show 2026-10 --format csv -o entries.csv")
+@guarded
+def show(
+    context: typer.Context,
+    period: Annotated[str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else all.")] = None,
+    as_of: AsOf = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+) -> None:
+    """All entries of all bases, reversals included."""
+    from carbon.core.time import month_text, parse_period
+
+    periods = [month_text(month) for month in parse_period(period)] if period else None
+    emit(_ledger(context).entries(as_of=as_of, periods=periods), format, "entries", output)
+
+
+@app.command(epilog="Example: carbon ledger verify")
+@guarded
+def verify(context: typer.Context) -> None:
+    """Recompute every digest and the chain. Exit 4 when something does not hold."""
+    from carbon.ledger.audit import verify as audit
+
+    result = audit(_ledger(context))
+    if result.faults:
+        raise LedgerError("\n".join(result.faults))
+    typer.echo(f"{result.postings:,} postings, {result.entries:,} entries: every digest and the chain hold")
+
+
+@app.command(epilog="Example: carbon ledger balance --format csv")
+@guarded
+def balance(context: typer.Context, format: FormatOption = Format.table, output: OutputOption = None) -> None:  # noqa: A002
+    """Own hardware by month, profile and cohort: opening + acquired - amortised - written off - second life = closing."""
+    from carbon.pipeline import hardware_balance
+
+    frame, findings = hardware_balance(settings_of(context))
+    show_findings(list(findings))
+    emit(frame, format, "balance", output)

@@ -1,0 +1,157 @@
+"""Commands on a project: demo, init, check, account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carbon.cli.common import (
+    Format,
+    FormatOption,
+    console,
+    emit,
+    guarded,
+    now,
+    progress_bar,
+    settings_of,
+    show_findings,
+)
+from carbon.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from carbon.pipeline import Outcome, Reckoned, Window
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder to write.")]
+MonthOption = Annotated[str | None, typer.Option("--month", metavar="M", help="Only this month, YYYY-MM.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog="Example: carbon demo")(demo)
+    app.command(epilog="Example: carbon init my-network")(init)
+    app.command(epilog="Example: carbon check --format json")(check)
+    app.command(epilog="Example: carbon account --month 2026-10 --dry-run")(account)
+
+
+@guarded
+def demo(folder: FolderArgument = Path("carbon-demo")) -> None:
+    """Write a small made-up network, account it, and print its monthly report."""
+    from carbon.config import load
+    from carbon.demo import LAST_MONTH, write_demo
+    from carbon.pipeline import account as post
+
+    write_demo(folder)
+    outcome = post(load(folder), now=now())
+    from carbon.cli.report import print_month
+
+    print_month(load(folder), LAST_MONTH)
+    screen = console()
+    screen.print(f"\nThe workload of this network is made up; its {outcome.reckoned.rows:,} rows lie in {folder}/workload.")
+    screen.print("Intensities are typical or annual figures, not measured ones: every energy line is provisional.")
+    screen.print("\nTry next:")
+    for line in (
+        f"carbon -C {folder} report {LAST_MONTH} --by operator,product --format csv",
+        f"carbon -C {folder} ledger log",
+        f"carbon -C {folder} grid coverage",
+    ):
+        screen.print(f"  {line}", soft_wrap=True)
+
+
+@guarded
+def init(folder: FolderArgument = Path()) -> None:
+    """Write carbon.toml with every setting, and empty tables with their headers. Overwrites nothing."""
+    from carbon.project import write_project
+
+    written = write_project(folder)
+    for path in written:
+        typer.echo(f"wrote {path}")
+    if not written:
+        typer.echo("everything is there already; nothing was written")
+
+
+@guarded
+def check(context: typer.Context, format: FormatOption = Format.table) -> None:  # noqa: A002
+    """Read everything, post nothing, and list all findings. Exit 1 when there are errors."""
+    reckoned = _reckon(context, None, None, None)
+    findings = list(reckoned.findings)
+    if format == Format.table:
+        from carbon.report.console import print_findings
+
+        print_findings(findings, console())
+        typer.echo(f"{reckoned.rows:,} rows: {_counts(reckoned)}")
+    else:
+        import pandas as pd
+
+        emit(pd.DataFrame(findings, columns=list(findings[0]._fields) if findings else None), format, "findings")
+    if reckoned.findings.count("error"):
+        raise typer.Exit(1)
+
+
+@guarded
+def account(
+    context: typer.Context,
+    month: MonthOption = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="D", help="First day, YYYY-MM-DD.")] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="D", help="First day after.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Reckon and compare, post nothing.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Take back what the inputs no longer hold.")] = False,
+    allow_uncovered: Annotated[bool, typer.Option("--allow-uncovered", help="Post what is covered, list the rest.")] = False,
+    cause: Annotated[str, typer.Option(metavar="C", help="Cause of a correction, instead of the one found.")] = "",
+    reason: Annotated[str, typer.Option(metavar="R", help="Reason of a correction, in words.")] = "",
+) -> None:  # fmt: skip
+    """Reckon what the ledger should say, and post the difference. Run twice it posts nothing the second time."""
+    from carbon.core.schema import CAUSES
+    from carbon.pipeline import account as post
+
+    if cause and cause not in CAUSES:
+        raise UsageError(f"--cause {cause} is none of {', '.join(CAUSES)}")
+    settings = settings_of(context, **({"grid__uncovered": "report"} if allow_uncovered else {}))
+    with progress_bar(_file_count(context), "accounting") as progress:
+        outcome = post(
+            settings, window=_window(month, from_, to), now=now(), dry_run=dry_run, remove=remove, cause=cause,
+            reason=reason, progress=progress,
+        )  # fmt: skip
+    show_findings(list(outcome.reckoned.findings))
+    typer.echo(_summary(outcome, dry_run=dry_run))
+
+
+def _summary(outcome: Outcome, *, dry_run: bool) -> str:
+    months, posting = outcome.reckoned.months, outcome.posting
+    period = months[0] if len(months) == 1 else f"{months[0]} to {months[-1]}"
+    if posting is None:
+        return f"{period}: the ledger says the same already; nothing was posted"
+    verb = "would post" if dry_run else f"posting {posting.number}:"
+    return f"{period}: {verb} {posting.entries:,} entries, {posting.reversals:,} of them reversals"
+
+
+def _reckon(context: typer.Context, month: str | None, from_: str | None, to: str | None) -> Reckoned:
+    from carbon.pipeline import reckon
+
+    with progress_bar(_file_count(context), "checking") as progress:
+        return reckon(settings_of(context), window=_window(month, from_, to), now=now(), progress=progress)
+
+
+def _file_count(context: typer.Context) -> int:
+    workload = settings_of(context).path("inputs.workload")
+    return sum(1 for _ in workload.rglob("*")) if workload.is_dir() else 1
+
+
+def _window(month: str | None, from_: str | None, to: str | None) -> Window:
+    from carbon.pipeline import month_window, range_window
+
+    if month and (from_ or to):
+        raise UsageError("give --month, or --from and --to, not both")
+    if bool(from_) != bool(to):
+        raise UsageError("--from and --to go together")
+    if from_ and to:
+        return range_window(from_, to)
+    return month_window(month)
+
+
+def _counts(reckoned: Reckoned) -> str:
+    errors, warnings = (reckoned.findings.count(severity) for severity in ("error", "warning"))
+    return f"{errors:,} error{'s' * (errors != 1)}, {warnings:,} warning{'s' * (warnings != 1)}"
+
+

@@ -1,0 +1,89 @@
+"""The command report."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carbon.cli.common import OutputOption, console, emit, guarded, settings_of
+from carbon.core.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from carbon.config import Settings
+
+
+class ReportFormat(StrEnum):
+    """How the report leaves."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    md = "md"
+
+
+class Energy(StrEnum):
+    """Basis of Scope 2."""
+
+    location = "location"
+    market = "market"
+
+
+class Hardware(StrEnum):
+    """Basis of own hardware."""
+
+    amortised = "amortised"
+    incurred = "incurred"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: carbon report 2026-10 --by zone,product --format csv")(report)
+
+
+@guarded
+def report(
+    context: typer.Context,
+    period: Annotated[str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else the last month.")] = None,
+    by: Annotated[str, typer.Option(metavar="WORDS", help="zone, node, operator, product, model, mode, activity, boundary.")] = "",
+    energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
+    hardware: Annotated[Hardware, typer.Option(help="Basis of own hardware.")] = Hardware.amortised,
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")] = None,
+    format: Annotated[ReportFormat, typer.Option(help="How it is written.")] = ReportFormat.table,  # noqa: A002
+    output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Emissions of a period by scope, category and phase; the rows add up to the statement's total."""
+    from carbon.ledger.store import Ledger
+    from carbon.report.monthly import report as rows
+
+    settings = settings_of(context)
+    words = [word.strip() for word in by.split(",") if word.strip()]
+    if format == ReportFormat.table and output is None:
+        print_month(settings, period, words, str(energy), str(hardware), as_of)
+        return
+    ledger = Ledger(settings.path("ledger.path"))
+    frame = rows(ledger, period or _last_month(settings), by=words, energy=str(energy), hardware=str(hardware), as_of=as_of)
+    emit(frame, str(format), "report", output)
+
+
+def print_month(
+    settings: Settings, period: str | None, by: list[str] | None = None, energy: str = "location",
+    hardware: str = "amortised", as_of: str | None = None,
+) -> None:  # fmt: skip
+    """The report for people, on standard output."""
+    from carbon.ledger.store import Ledger
+    from carbon.report.console import print_report
+
+    ledger = Ledger(settings.path("ledger.path"))
+    wanted = period or _last_month(settings)
+    print_report(ledger, wanted, console(), by=by or [], energy=energy, hardware=hardware, as_of=as_of, entity=settings.text("entity.name"))
+
+
+def _last_month(settings: Settings) -> str:
+    from carbon.ledger.store import Ledger
+
+    periods = Ledger(settings.path("ledger.path")).live()["period"]
+    if periods.empty:
+        raise NotFoundError("the ledger is empty; run `carbon account` first")
+    return str(periods.max())

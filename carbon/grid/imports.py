@@ -1,0 +1,335 @@
+"""Files of intensity or of generation by fuel into the project's `grid/` folder, checked before anything is kept."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from carbon.core.findings import ERROR, Findings
+from carbon.core.schema import columns
+from carbon.core.time import HOUR_US, isoformat, us_of
+from carbon.grid import mix, store
+from carbon.grid.steps import GRID_US, is_step, local_clock, steps_of
+from carbon.grid.tables import near_names, zones
+from carbon.readers.convert import Dialect
+from carbon.readers.files import sha256
+from carbon.readers.small import read_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+FIGURES = mix.FIGURES
+HIGHEST_G_PER_KWH = 2_000.0
+ROUNDING_G_PER_KWH = 1.0  # both figures may be rounded to whole grams
+SAME_ROWS = 24
+_MARGINAL = re.compile(r"(?<![a-z])(moer|marginal)", re.IGNORECASE)
+_SERIES = ["zone", "source"]
+_NO_END = -1
+
+
+class ImportResult(NamedTuple):
+    """What an import brought: kind (intensity, mix), rows, zones and sources, range [us], and where it is kept.
+
+    `path` is None when an error refused it; `new` is false when the same content was there already.
+    """
+
+    kind: str
+    rows: int
+    zones: tuple[str, ...]
+    sources: tuple[str, ...]
+    start_us: int
+    end_us: int
+    path: Path | None
+    new: bool
+    findings: Findings
+
+
+def import_series(
+    path: str | Path, folder: str | Path, *, retrieved_us: int, dialect: Dialect | None = None, own: str = ""
+) -> ImportResult:
+    """Read a file of intensity [g/kWh] or of generation by fuel and keep it in `folder`; nothing is kept on an error.
+
+    `retrieved_us` is now [us]; `own` the folder of the analyst's tables. Faults are in the result's findings.
+    """
+    findings = Findings()
+    series = read_series(path, dialect or Dialect(), findings, own=own, retrieved_us=retrieved_us)
+    kept, new = None, False
+    if not findings.count(ERROR):
+        kept, new = _keep(series, folder, findings, str(path))
+    kind = "mix" if mix.fuel_columns(_fuel_names(header_of(path)), mix.fuel_factors(own)) else "intensity"
+    reach = (int(series["start_us"].min()), int(series["end_us"].max())) if len(series) else (0, 0)
+    names = [tuple(sorted(series[column].unique())) for column in _SERIES]
+    return ImportResult(kind, len(series), names[0], names[1], *reach, kept, new, findings)
+
+
+def read_series(
+    path: str | Path, dialect: Dialect, findings: Findings, *, own: str = "", retrieved_us: int
+) -> pd.DataFrame:
+    """Intensity series of a CSV or Parquet file [g/kWh], columns of the store, by zone, source and start.
+
+    The header decides: the columns of schema `intensity`, or those of schema `mix` with one column a fuel [MW], which
+    the fuel factors turn into intensity. Ends that are left out are found from the steps (`steps_of`). Index `row`.
+    Faults are findings; with an error among them the rows are not fit to be kept.
+    """
+    file, name = Path(path), str(path)
+    header = header_of(path)
+    factors = mix.fuel_factors(own)
+    fuels = mix.fuel_columns(_fuel_names(header), factors)
+    _check_header(header, fuels, findings, name)
+    if fuels and not set(FIGURES) & set(header):
+        table = _read_mix(file, fuels, factors, dialect, findings)
+    else:
+        table = read_table(file, "intensity", dialect, findings, name)
+        _check_figures(table, findings, name)
+    if table.empty and not findings.count(ERROR):
+        findings.error("empty-file", "has no rows", "import a file with at least two intervals", file=name)
+    _check_names(table, own, findings, name)
+    series = _with_ends(_stamped(table, file, retrieved_us), findings, name)
+    _check_values(series, findings, name)
+    return series.loc[series[list(FIGURES)].notna().any(axis=1), list(store.COLUMNS)]
+
+
+def header_of(path: str | Path) -> list[str]:
+    """Column names of a CSV or Parquet file; none when it cannot be read (its reader says why)."""
+    import pyarrow.parquet as pq
+
+    try:
+        if Path(path).suffix.lower() == ".parquet":
+            return list(pq.read_schema(path).names)
+        with Path(path).open(encoding="utf-8-sig", newline="") as text:
+            line = text.readline()
+    except (OSError, UnicodeDecodeError, pa.ArrowException):
+        return []
+    fields = next(csv.reader([line], delimiter=";" if line.count(";") > line.count(",") else ","), [])
+    return [field.strip() for field in fields]
+
+
+def _keep(series: pd.DataFrame, folder: str | Path, findings: Findings, name: str) -> tuple[Path | None, bool]:
+    path = store.path_of(series, folder)
+    if path.exists():
+        if not store.same(series, pd.read_parquet(path)):
+            findings.error(
+                "read-otherwise", f"was imported before as {path.name} and read otherwise (time zone, factors or name)",
+                "remove that import first, then import it again", file=name,
+            )  # fmt: skip
+            return None, False
+        return path, False
+    return store.save(series, folder), True
+
+
+def _fuel_names(header: list[str]) -> list[str]:
+    """Columns that may be fuels: beside figures, `gas` says which gases a figure counts."""
+    known = columns("intensity") if set(FIGURES) & set(header) else columns("mix")
+    return [name for name in header if name not in known]
+
+
+def _check_header(header: list[str], fuels: dict[str, str], findings: Findings, name: str) -> None:
+    figures = [column for column in FIGURES if column in header]
+    place = {"file": name, "row": 1}
+    for column in header:
+        if _MARGINAL.search(column):
+            findings.error(
+                "marginal", "is a marginal figure; a ledger takes average ones", "import average intensity",
+                column=column, **place,
+            )  # fmt: skip
+    if figures and fuels:
+        problem = f"holds intensity ({', '.join(figures)}) and generation ({', '.join(fuels)})"
+        findings.error("two-kinds", problem, "keep one of the two", **place)
+    elif header and not figures and not fuels:
+        mend = "add direct_g_per_kwh, lifecycle_g_per_kwh, or a column for each fuel"
+        findings.error("no-figures", "holds neither intensity nor generation by fuel", mend, **place)
+    if fuels and not figures:
+        mix.check_fuels(_fuel_names(header), fuels, findings, name)
+
+
+def _read_mix(
+    file: Path, fuels: dict[str, str], factors: pd.DataFrame, dialect: Dialect, findings: Findings
+) -> pd.DataFrame:
+    name = str(file)
+    table = read_table(file, "mix", dialect, findings, name, tuple(fuels))
+    fuels = {column: fuel for column, fuel in fuels.items() if column in table}
+    generation = mix.read_generation(table, fuels, dialect.decimal, findings, name)
+    mix.check_negative(generation, factors, findings, name)
+    figures = mix.mix_intensity(generation, factors)
+    figures[_incomplete(table, generation, factors, findings, name)] = np.nan
+    source = table["source"].fillna(file.stem) + f" (generation mix × {mix.factor_set(factors.loc[list(generation)])})"
+    return table.assign(**{column: figures[column] for column in FIGURES}, source=source, gas="CO2e")
+
+
+def _incomplete(
+    table: pd.DataFrame, generation: pd.DataFrame, factors: pd.DataFrame, findings: Findings, name: str
+) -> pd.Series:
+    """Rows without a figure for a fuel that their zone has elsewhere: an empty cell is unknown, not 0."""
+    plants = generation[generation.columns[factors.loc[generation.columns, "generation"]]]
+    reported = plants.notna().groupby(table["zone"]).transform("any")
+    lacking = (plants.isna() & reported).any(axis=1)
+    idle = ~lacking & (plants.sum(axis=1) == 0)
+    cases = (
+        (lacking, "mix-incomplete", "a fuel that it has elsewhere is empty", "write 0 where a fuel did not run"),
+        (idle, "mix-empty", "nothing generates", "check the file; an intensity needs generation"),
+    )
+    for mask, code, problem, mend in cases:
+        for zone, count, first in _by_zone(table, mask):
+            findings.warning(
+                code, f"{problem} in {count:,} rows, which are not covered", mend,
+                file=name, row=first, column="zone", value=zone,
+            )  # fmt: skip
+    return lacking
+
+
+def _by_zone(table: pd.DataFrame, mask: pd.Series) -> Iterator[tuple[str, int, object]]:
+    """Zone, number of rows and first row, of the rows in `mask`."""
+    for zone, rows in table[mask].groupby("zone"):
+        yield str(zone), len(rows), rows.index[0]
+
+
+def _check_figures(table: pd.DataFrame, findings: Findings, name: str) -> None:
+    for row in table.index[table[list(FIGURES)].isna().all(axis=1)]:
+        findings.error(
+            "no-figure", "has neither direct nor lifecycle intensity", "fill one in, or leave the row out",
+            file=name, row=row, column=FIGURES[0],
+        )  # fmt: skip
+
+
+def _check_names(table: pd.DataFrame, own: str, findings: Findings, name: str) -> None:
+    for zone, count, first in _by_zone(table, ~table["zone"].isin(list(zones(own)))):
+        near = near_names(zone, zones(own))
+        findings.error(
+            "unknown-zone", f"is not a known zone ({count:,} rows)",
+            f"near names: {near}" if near else "see `carbon grid zones`", file=name, row=first, column="zone", value=zone,
+        )  # fmt: skip
+    for source in table["source"].dropna().unique():
+        if _MARGINAL.search(source):
+            findings.error(
+                "marginal", "names a marginal figure; a ledger takes average ones", "import average intensity",
+                file=name, column="source", value=source,
+            )  # fmt: skip
+
+
+def _stamped(table: pd.DataFrame, file: Path, retrieved_us: int) -> pd.DataFrame:
+    """The store's columns, by zone, source and start; rows without a zone or a start (findings already) are left out."""
+    rows = table[table["zone"].notna() & table["start"].notna()]
+    published = pd.Series(us_of(rows["published"]), rows.index).astype("Int64")
+    rows = rows.assign(
+        source=rows["source"].fillna(file.stem),
+        start_us=us_of(rows["start"]),
+        end_us=us_of(rows["end"], _NO_END),
+        published_us=published.mask(rows["published"].isna()),
+        retrieved_us=retrieved_us,
+        includes_losses=rows["includes_losses"].eq("true"),
+        file=file.name,
+        digest=sha256(file) if len(rows) else "",
+    )
+    return rows.sort_values([*_SERIES, "start_us"], kind="stable")[list(store.COLUMNS)]
+
+
+def _with_ends(rows: pd.DataFrame, findings: Findings, name: str) -> pd.DataFrame:
+    """Rows with every end, none twice; what the stamps of a series have wrong is a finding."""
+    twice = rows.duplicated([*_SERIES, "start_us"])
+    _report(rows[twice], "start", "duplicate-row", "stands twice for the same time", "keep one", findings, name)
+    pieces = [rows[:0]]
+    for _, series in rows[~twice].groupby(_SERIES):
+        found = _found_ends(series, findings, name)
+        _check_stamps(found, findings, name)
+        both = pd.concat([found, rows[twice & (rows[_SERIES] == found[_SERIES].iloc[0]).all(axis=1)]])
+        _check_clock(both.sort_values("start_us", kind="stable"), findings, name)
+        pieces.append(found)
+    return pd.concat(pieces) if len(pieces) > 1 else rows
+
+
+def _found_ends(series: pd.DataFrame, findings: Findings, name: str) -> pd.DataFrame:
+    open_ = (series["end_us"] == _NO_END).to_numpy()
+    steps = steps_of(series["start_us"].to_numpy())
+    _report(
+        series[open_ & (steps == 0)], "end", "no-end", "cannot be found from so few rows", "add the column end",
+        findings, name,
+    )  # fmt: skip
+    changes = np.flatnonzero(np.diff(steps) * open_[1:] * open_[:-1])
+    if len(changes):
+        minutes = steps[[changes[0], changes[0] + 1]] // (60 * 1_000_000)
+        findings.warning(
+            "step-change", f"changes its step {len(changes)} times, first from {minutes[0]} to {minutes[1]} minutes",
+            "compare it with the publisher's, or add the column end: missing rows can look like longer steps",
+            file=name, row=series.index[changes[0] + 1], column="start", value=_series_name(series),
+        )  # fmt: skip
+    found = np.where(steps == 0, _NO_END, series["start_us"] + steps)
+    return series.assign(end_us=np.where(open_, found, series["end_us"]))
+
+
+def _check_stamps(series: pd.DataFrame, findings: Findings, name: str) -> None:
+    start, end = series["start_us"].to_numpy(), series["end_us"].to_numpy()
+    known = end != _NO_END
+    backwards = known & (end <= start)
+    off = (start % GRID_US != 0) | (known & ~backwards & ~is_step(end - start))
+    latest = np.append([_NO_END], np.maximum.accumulate(end)[:-1])
+    faults = (
+        (backwards, "end", "end-not-after-start", "is not after start", "check both times"),
+        (off, "start", "off-step", "does not lie on whole five minutes, or its step neither divides an hour nor is whole hours",
+         "check the time, or give the column end"),
+        (start < latest, "start", "overlap", "begins before an earlier interval of the series ends", "cut one of the two"),
+    )  # fmt: skip
+    for mask, column, code, problem, mend in faults:
+        _report(series[mask], column, code, problem, mend, findings, name)
+    gaps = np.flatnonzero(known[:-1] & (start[1:] > latest[1:]))
+    if len(gaps):
+        hours = (start[gaps + 1] - latest[gaps + 1]).sum() / HOUR_US
+        first = f"{isoformat(latest[gaps[0] + 1])} to {isoformat(start[gaps[0] + 1])}"
+        findings.warning(
+            "gaps", f"has {len(gaps):,} gaps, {hours:g} hours in all, the first from {first}",
+            "import what is missing; until then those hours fall to the next tier", file=name,
+            row=series.index[gaps[0]], column="start", value=_series_name(series),
+        )  # fmt: skip
+
+
+def _check_clock(series: pd.DataFrame, findings: Findings, name: str) -> None:
+    rule = local_clock(series["start_us"].to_numpy(), series["end_us"].to_numpy())
+    if rule:
+        findings.warning(
+            "local-clock", f"lacks an hour in spring and has one too many or too few in autumn, as a local clock by {rule} rules",
+            "write times with their offset, or leave the offset out and set time_zone under [inputs]",
+            file=name, column="start", value=_series_name(series),
+        )  # fmt: skip
+
+
+def _series_name(series: pd.DataFrame) -> str:
+    return " ".join(series[_SERIES].iloc[0])
+
+
+def _check_values(series: pd.DataFrame, findings: Findings, name: str) -> None:
+    direct, lifecycle = (series[column] for column in FIGURES)
+    excess = direct - lifecycle
+    checks: tuple[tuple[pd.Series, str, Callable[[int], str], str], ...] = (
+        (excess > ROUNDING_G_PER_KWH, "direct-above-lifecycle",
+         lambda n: f"direct is above lifecycle in {n:,} rows; upstream would be negative", "check which figure is which"),
+        (series[list(FIGURES)].max(axis=1) > HIGHEST_G_PER_KWH, "too-intense",
+         lambda n: f"is above {HIGHEST_G_PER_KWH:,.0f} g/kWh in {n:,} rows", "check the unit: g/kWh, not lb/MWh or kg/MWh × 1000"),
+        (_is_copy(series, excess), "direct-is-lifecycle",
+         lambda n: f"direct equals lifecycle in all {n:,} rows", "check which it is, and leave the other out"),
+    )  # fmt: skip
+    for mask, code, problem, mend in checks:
+        for zone, count, first in _by_zone(series, mask):
+            findings.warning(code, problem(count), mend, file=name, row=first, column="zone", value=zone)
+
+
+def _is_copy(series: pd.DataFrame, excess: pd.Series) -> pd.Series:
+    """Rows of zones whose two figures are the same throughout: fuels burnt always have a chain behind them."""
+    burning = (excess == 0) & (series["direct_g_per_kwh"] > 0)
+    groups = burning.groupby(series["zone"])
+    return groups.transform("all") & (groups.transform("size") >= SAME_ROWS)
+
+
+def _report(
+    rows: pd.DataFrame, column: str, code: str, problem: str, mend: str, findings: Findings, name: str
+) -> None:
+    instants: NDArray[np.int64] = rows[f"{column}_us"].to_numpy()
+    for row, us, zone in zip(rows.index, instants, rows["zone"], strict=True):
+        value = f"{zone} {isoformat(us)}" if us != _NO_END else zone
+        findings.error(code, problem, mend, file=name, row=row, column=column, value=value)

@@ -1,0 +1,101 @@
+"""Tables as CSV, JSON and Markdown. CSV and JSON lose nothing; Markdown is rounded for people."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from carbon.core.errors import NotFoundError, UsageError
+from carbon.report.cells import clean, exact, is_number, rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pandas as pd
+
+    from carbon.report.cells import Cell
+
+CHUNK_ROWS = 65_536
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_MARKDOWN = re.compile(r"([\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_]))")
+
+
+def to_csv(frame: pd.DataFrame, target: str | Path | TextIO) -> None:
+    """Write RFC 4180 CSV (UTF-8, CRLF) to a path or an open text file.
+
+    Numbers are the shortest text that reads back as the same float64, times ISO 8601 with Z, missing cells empty. Text
+    that a spreadsheet would take for a formula gets a leading '. Raises NotFoundError or UsageError for a path that
+    cannot be written.
+    """
+    with _opened(target) as file:
+        writer = csv.writer(file, lineterminator="\r\n")
+        writer.writerow([_csv_cell(str(name)) for name in frame.columns])
+        for chunk in _chunks(frame):
+            writer.writerows(zip(*(map(_csv_cell, column) for column in chunk), strict=True))
+
+
+def to_json(frame: pd.DataFrame, target: str | Path | TextIO) -> None:
+    """Write a JSON list of records to a path or an open text file: numbers unrounded, null where missing.
+
+    Raises NotFoundError or UsageError for a path that cannot be written, ValueError for an infinite number.
+    """
+    names = [str(name) for name in frame.columns]
+    with _opened(target) as file:
+        before = "[\n"
+        for chunk in _chunks(frame):
+            for row in zip(*chunk, strict=True):
+                record = json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, allow_nan=False)
+                file.write(before + record)
+                before = ",\n"
+        file.write("[]\n" if before == "[\n" else "\n]\n")
+
+
+def to_markdown(frame: pd.DataFrame, target: str | Path | TextIO) -> None:
+    """Write a Markdown table, rounded for people, to a path or an open text file.
+
+    Raises NotFoundError or UsageError for a path that cannot be written.
+    """
+    columns = [frame.iloc[:, at] for at in range(frame.shape[1])]
+    with _opened(target) as file:
+        file.write(_markdown_row(str(name) for name in frame.columns))
+        file.write(_markdown_row(("---:" if is_number(column) else "---" for column in columns), escape=False))
+        file.writelines(map(_markdown_row, zip(*map(rounded, columns), strict=True)))
+
+
+@contextmanager
+def _opened(target: str | Path | TextIO) -> Iterator[TextIO]:
+    if not isinstance(target, str | Path):
+        yield target
+        return
+    path = Path(target)
+    if not path.parent.is_dir():
+        raise NotFoundError(f"{path}: the folder {path.parent} does not exist; make it first, or name another file")
+    try:
+        file = path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}); name another file") from error
+    with file:
+        yield file
+
+
+def _chunks(frame: pd.DataFrame) -> Iterator[list[list[Cell]]]:
+    """Columns of exact cells of a few rows at a time, so that memory stays bounded."""
+    for start in range(0, len(frame), CHUNK_ROWS):
+        part = frame.iloc[start : start + CHUNK_ROWS]
+        yield [exact(part.iloc[:, at]) for at in range(part.shape[1])]
+
+
+def _csv_cell(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, str):
+        return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+    return str(cell).lower() if isinstance(cell, bool) else repr(cell)
+
+
+def _markdown_row(cells: Iterable[str], escape: bool = True) -> str:
+    return "| " + " | ".join(_MARKDOWN.sub(r"\\\1", clean(cell)) if escape else cell for cell in cells) + " |\n"
