@@ -12,7 +12,7 @@ from carbon.activity.check import check_rows
 from carbon.activity.meters import Meters
 from carbon.activity.overlap import Edges, Overlaps, Unsorted, check_on_disk, edges
 from carbon.activity.register import Codes, Register, build_register
-from carbon.core.errors import InputError, NotFoundError, UsageError
+from carbon.core.errors import InputError, LedgerError, NotFoundError, UsageError
 from carbon.core.findings import Finding, Findings
 from carbon.core.parallel import ordered_map
 from carbon.core.time import (
@@ -36,7 +36,7 @@ from carbon.scope2.lines import energy_lines, not_covered
 from carbon.scope2.reckon import KEYS, merge, partial_sums
 from carbon.scope2.tracks import Layer, Tracks, build_tracks
 from carbon.scope3.assets import Refresh
-from carbon.scope3.hardware import scope3
+from carbon.scope3.hardware import balance, fleet, scope3
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -215,10 +215,7 @@ class _Run:
         lines = energy_lines(sums[sums["layer"] >= 0].reset_index(drop=True), self.register, self.works, self.layers)
         lines["period"] = lines["start"].dt.strftime("%Y-%m")
         months = self._months(sums)
-        policy = Refresh(
-            self.settings.number("hardware.life_years"), self.settings.text("hardware.freight_mode"),
-            self.settings.text("hardware.disposal"),
-        )  # fmt: skip
+        policy = _policy(self.settings)
         consolidation = self.settings.text("entity.consolidation")
         hardware = scope3(nodes, months, policy=policy, consolidation=consolidation, profiles=self.profiles, findings=self.findings)
         lines = pd.concat([lines, hardware], ignore_index=True) if len(hardware) else lines
@@ -326,3 +323,44 @@ def _by_month(parts: Parts) -> Iterator[tuple[int, Parts]]:
         inside = month == number
         if inside.any():
             yield number, Parts(*(None if array is None else array[inside] for array in parts))
+
+
+def hardware_balance(settings: Settings) -> tuple[pd.DataFrame, Findings]:
+    """Roll-forward of own hardware for the months of the ledger, emissions [kg]; see carbon.scope3.hardware.balance.
+
+    Raises LedgerError when what the ledger charged and wrote off is not what the node register gives.
+    """
+    from carbon.ledger.store import Ledger
+
+    findings = Findings()
+    nodes = _nodes(settings, Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone")), findings)
+    findings.raise_errors()
+    entries = Ledger(settings.path("ledger.path")).live()
+    months = sorted(set(entries["period"]))
+    policy = _policy(settings)
+    register, assets = fleet(nodes, policy, settings.text("entity.consolidation"), str(settings.path("hardware.profiles")), findings)
+    findings.raise_errors()
+    rolled = balance(assets, register, months, policy)
+    _agree(rolled, entries)
+    return rolled, findings
+
+
+def _policy(settings: Settings) -> Refresh:
+    words = settings.text("hardware.freight_mode"), settings.text("hardware.disposal")
+    return Refresh(settings.number("hardware.life_years"), *words)
+
+
+def _agree(rolled: pd.DataFrame, entries: pd.DataFrame) -> None:
+    own = entries[entries["basis"] == "amortised"]
+    place = own["factor"].str.split("@").str[0].str.rsplit("/", n=1, expand=True)
+    line = own["phase"].eq("write-off").map({True: "written_off_kgco2e", False: "amortised_kgco2e"})
+    keys = [own["period"].rename("month"), place[0].rename("profile"), place[1].rename("cohort"), line.rename("line")]
+    posted = own["kgco2e"].groupby(keys).sum().unstack("line", fill_value=0.0)
+    both = rolled.set_index(["month", "profile", "cohort"]).join(posted, how="outer", rsuffix="_posted").fillna(0.0)
+    for name in {"amortised_kgco2e", "written_off_kgco2e"} & set(posted.columns):
+        off = both[(both[name] - both[f"{name}_posted"]).abs() > 1e-9 * both[name].abs().clip(lower=1)]
+        for place_, row in off.iterrows():
+            raise LedgerError(
+                f"{' '.join(map(str, place_))}: the ledger has {name} = {row[f'{name}_posted']:.9g}, the node register gives "
+                f"{row[name]:.9g}; run `carbon account` so that the ledger says what the inputs say"
+            )

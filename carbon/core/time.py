@@ -23,7 +23,7 @@ GRAINS = ("hour", "day", "month")
 _GRAIN_UNIT = {"hour": "h", "day": "D", "month": "M"}
 _PLAIN_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
-_BELOW_MICROSECOND = re.compile(r"\.\d{6}0*[1-9]")
+_BELOW_MICROSECOND = re.compile(r"[.,]\d{6}0*[1-9]")
 
 
 def to_us(moment: datetime) -> int:
@@ -41,13 +41,18 @@ def isoformat(us: int) -> str:
     return from_us(us).isoformat().replace("+00:00", "Z")
 
 
+def is_day(text: str) -> bool:
+    """Whether a text has the form of a plain date, such as 2026-10-01."""
+    return _PLAIN_DAY.fullmatch(text.strip()) is not None
+
+
 def parse_instant(text: str) -> int:
     """Microseconds since 1970 of ISO 8601 text with an offset; a plain date is 00:00 UTC.
 
     Raises ValueError with the reason: not a time, naive, or finer than a microsecond.
     """
     text = text.strip()
-    if _PLAIN_DAY.fullmatch(text):
+    if is_day(text):
         text += "T00:00:00+00:00"
     if _BELOW_MICROSECOND.search(text):
         raise ValueError("finer than a microsecond")

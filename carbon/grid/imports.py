@@ -64,7 +64,7 @@ def import_series(
     kept, new = None, False
     if not findings.count(ERROR):
         kept, new = _keep(series, folder, findings, str(path))
-    kind = "mix" if mix.fuel_columns(_fuel_names(header_of(path)), mix.fuel_factors(own)) else "intensity"
+    kind = _kind(header_of(path), mix.fuel_factors(own))[0] or "intensity"
     reach = (int(series["start_us"].min()), int(series["end_us"].max())) if len(series) else (0, 0)
     names = [tuple(sorted(series[column].unique())) for column in _SERIES]
     return ImportResult(kind, len(series), names[0], names[1], *reach, kept, new, findings)
@@ -82,14 +82,14 @@ def read_series(
     file, name = Path(path), str(path)
     header = header_of(path)
     factors = mix.fuel_factors(own)
-    fuels = mix.fuel_columns(_fuel_names(header), factors)
-    _check_header(header, fuels, findings, name)
-    if fuels and not set(FIGURES) & set(header):
+    kind, fuels = _kind(header, factors)
+    _check_header(header, kind, fuels, findings, name)
+    if kind == "mix":
         table = _read_mix(file, fuels, factors, dialect, findings)
     else:
         table = read_table(file, "intensity", dialect, findings, name)
-        _check_figures(table, findings, name)
-    if table.empty and not findings.count(ERROR):
+        _check_figures(table, kind, findings, name)
+    if table.empty and not any(finding.file == name for finding in findings.errors):
         findings.error("empty-file", "has no rows", "import a file with at least two intervals", file=name)
     _check_names(table, own, findings, name)
     series = _with_ends(_stamped(table, file, retrieved_us), findings, name)
@@ -125,14 +125,20 @@ def _keep(series: pd.DataFrame, folder: str | Path, findings: Findings, name: st
     return store.save(series, folder), True
 
 
-def _fuel_names(header: list[str]) -> list[str]:
-    """Columns that may be fuels: beside figures, `gas` says which gases a figure counts."""
-    known = columns("intensity") if set(FIGURES) & set(header) else columns("mix")
-    return [name for name in header if name not in known]
+def _kind(header: list[str], factors: pd.DataFrame) -> tuple[str, dict[str, str]]:
+    """What a file holds (intensity, mix, both, or empty for neither) and the fuel of each column that is one.
+
+    Beside figures, `gas` is no fuel: it says which gases a figure counts.
+    """
+    figures = set(FIGURES) & set(header)
+    known = columns("intensity") if figures else columns("mix")
+    fuels = mix.fuel_columns([name for name in header if name not in known], factors)
+    if figures and fuels:
+        return "both", fuels
+    return ("intensity" if figures else "mix" if fuels else ""), fuels
 
 
-def _check_header(header: list[str], fuels: dict[str, str], findings: Findings, name: str) -> None:
-    figures = [column for column in FIGURES if column in header]
+def _check_header(header: list[str], kind: str, fuels: dict[str, str], findings: Findings, name: str) -> None:
     place = {"file": name, "row": 1}
     for column in header:
         if _MARGINAL.search(column):
@@ -140,14 +146,14 @@ def _check_header(header: list[str], fuels: dict[str, str], findings: Findings, 
                 "marginal", "is a marginal figure; a ledger takes average ones", "import average intensity",
                 column=column, **place,
             )  # fmt: skip
-    if figures and fuels:
-        problem = f"holds intensity ({', '.join(figures)}) and generation ({', '.join(fuels)})"
+    if kind == "both":
+        problem = f"holds intensity and generation by fuel ({', '.join(fuels)})"
         findings.error("two-kinds", problem, "keep one of the two", **place)
-    elif header and not figures and not fuels:
+    elif kind == "mix":
+        mix.check_fuels(header, fuels, findings, name)
+    elif header and not kind:
         mend = "add direct_g_per_kwh, lifecycle_g_per_kwh, or a column for each fuel"
         findings.error("no-figures", "holds neither intensity nor generation by fuel", mend, **place)
-    if fuels and not figures:
-        mix.check_fuels(_fuel_names(header), fuels, findings, name)
 
 
 def _read_mix(
@@ -191,8 +197,8 @@ def _by_zone(table: pd.DataFrame, mask: pd.Series) -> Iterator[tuple[str, int, o
         yield str(zone), len(rows), rows.index[0]
 
 
-def _check_figures(table: pd.DataFrame, findings: Findings, name: str) -> None:
-    for row in table.index[table[list(FIGURES)].isna().all(axis=1)]:
+def _check_figures(table: pd.DataFrame, kind: str, findings: Findings, name: str) -> None:
+    for row in table.index[table[list(FIGURES)].isna().all(axis=1)] if kind else ():
         findings.error(
             "no-figure", "has neither direct nor lifecycle intensity", "fill one in, or leave the row out",
             file=name, row=row, column=FIGURES[0],
@@ -233,14 +239,13 @@ def _stamped(table: pd.DataFrame, file: Path, retrieved_us: int) -> pd.DataFrame
 
 def _with_ends(rows: pd.DataFrame, findings: Findings, name: str) -> pd.DataFrame:
     """Rows with every end, none twice; what the stamps of a series have wrong is a finding."""
-    twice = rows.duplicated([*_SERIES, "start_us"])
-    _report(rows[twice], "start", "duplicate-row", "stands twice for the same time", "keep one", findings, name)
     pieces = [rows[:0]]
-    for _, series in rows[~twice].groupby(_SERIES):
-        found = _found_ends(series, findings, name)
+    for _, series in rows.groupby(_SERIES):
+        twice = series.duplicated("start_us")
+        _report(series[twice], "start", "duplicate-row", "stands twice for the same time", "keep one", findings, name)
+        found = _found_ends(series[~twice], findings, name)
         _check_stamps(found, findings, name)
-        both = pd.concat([found, rows[twice & (rows[_SERIES] == found[_SERIES].iloc[0]).all(axis=1)]])
-        _check_clock(both.sort_values("start_us", kind="stable"), findings, name)
+        _check_clock(pd.concat([found, series[twice]]), findings, name)
         pieces.append(found)
     return pd.concat(pieces) if len(pieces) > 1 else rows
 
@@ -290,6 +295,7 @@ def _check_stamps(series: pd.DataFrame, findings: Findings, name: str) -> None:
 
 
 def _check_clock(series: pd.DataFrame, findings: Findings, name: str) -> None:
+    series = series.sort_values("start_us", kind="stable")
     rule = local_clock(series["start_us"].to_numpy(), series["end_us"].to_numpy())
     if rule:
         findings.warning(

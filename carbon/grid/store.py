@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from carbon.core.time import from_us
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -35,9 +33,14 @@ class Series(NamedTuple):
         return hashlib.sha256(digests.encode()).hexdigest()[:12]
 
 
+def path_of(series: pd.DataFrame, folder: str | Path) -> Path:
+    """Where an import is kept: named by the digest of its file."""
+    return Path(folder) / f"{series['digest'].iloc[0][:16]}.parquet"
+
+
 def save(series: pd.DataFrame, folder: str | Path) -> Path:
     """Write one import as its own file; the same content again is the same file."""
-    path = Path(folder) / f"{series['digest'].iloc[0][:16]}.parquet"
+    path = path_of(series, folder)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         partial = path.with_suffix(".partial")
@@ -46,20 +49,49 @@ def save(series: pd.DataFrame, folder: str | Path) -> Path:
     return path
 
 
+def same(series: pd.DataFrame, kept: pd.DataFrame) -> bool:
+    """Whether two readings of one file say the same, whenever and from wherever it was read."""
+    said = [column for column in COLUMNS if column not in {"retrieved_us", "file"}]
+    one, other = (rows[said].astype(object).to_numpy() for rows in (series, kept))
+    return one.shape == other.shape and bool(((one == other) | (pd.isna(one) & pd.isna(other))).all())
+
+
 def load(folder: str | Path, wanted: Sequence[str] | None = None) -> list[Series]:
-    """Series of the wanted zones (all, if None) from every import of a folder; a later value wins."""
+    """Series of the wanted zones (all, if None) from every import of a folder; a later value wins.
+
+    Later is what was published later, and of that what was retrieved later; without a time of publication that of
+    retrieval counts. An earlier interval gives way only where a later one overlaps it.
+    """
     files = sorted(Path(folder).glob("*.parquet")) if Path(folder).is_dir() else []
     if not files:
         return []
     rows = pd.concat([pd.read_parquet(path) for path in files], ignore_index=True)
     if wanted is not None:
         rows = rows[rows["zone"].isin(list(wanted))]
-    rows = rows.sort_values(["zone", "source", "start_us", "published_us", "retrieved_us", "digest"], kind="stable")
-    rows = rows.drop_duplicates(["zone", "source", "start_us"], keep="last")
-    return [Series(str(zone), str(source), group) for (zone, source), group in rows.groupby(["zone", "source"])]
+    known = rows["published_us"].fillna(rows["retrieved_us"])
+    rows = rows.assign(known=known).sort_values(["known", "retrieved_us", "digest", "start_us"], kind="stable")
+    groups = rows.drop(columns="known").groupby(["zone", "source"])
+    return [Series(str(zone), str(source), _latest(group)) for (zone, source), group in groups]
+
+
+def _latest(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows in order of start, none overlapping: where two do, the one that stands later in `rows` holds."""
+    last = rows.drop_duplicates("start_us", keep="last").sort_values("start_us", kind="stable")
+    if (last["start_us"].to_numpy()[1:] >= last["end_us"].to_numpy()[:-1]).all():
+        return last
+    edges = np.unique(rows[["start_us", "end_us"]].to_numpy())
+    first, stop = (np.searchsorted(edges, rows[column].to_numpy()) for column in ("start_us", "end_us"))
+    holder = np.full(len(edges), -1)
+    for place, (begin, end) in enumerate(zip(first, stop, strict=True)):
+        holder[begin:end] = place
+    runs = np.flatnonzero(np.diff(holder, prepend=-2))
+    held = runs[holder[runs] >= 0]
+    ends = edges[np.append(runs, len(edges) - 1)[np.searchsorted(runs, held) + 1]]
+    return rows.iloc[holder[held]].assign(start_us=edges[held], end_us=ends)
 
 
 def years(series: Series) -> dict[int, int]:
     """Number of values in each year."""
-    year = series.rows["start_us"].map(lambda us: from_us(us).year)
-    return dict(zip(*np.unique(year.to_numpy(), return_counts=True), strict=True))
+    year = series.rows["start_us"].to_numpy().view("M8[us]").astype("M8[Y]").astype(np.int64) + 1970
+    numbers, counts = np.unique(year, return_counts=True)
+    return dict(zip(numbers.tolist(), counts.tolist(), strict=True))

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from carbon.core.schema import columns
-from carbon.core.time import YEAR_2000_US, isoformat, parse_instant, to_us
+from carbon.core.time import YEAR_2000_US, from_us, is_day, isoformat, parse_instant, to_us
+from carbon.readers.files import read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from carbon.core.findings import Findings
     from carbon.core.schema import Column
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 INSTANT = pa.timestamp("us", "UTC")
 TEXT = pa.dictionary(pa.int32(), pa.string())
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
+_SPELLED_OUT = r"[nN]"  # "nan" and "inf"
 _LATEST_US = 253_402_300_800_000_000
 
 
@@ -48,7 +51,7 @@ def convert(chunk: Chunk, table: str, dialect: Dialect, findings: Findings) -> p
 
     A faulty cell is a finding and becomes null; a missing required column is a finding and comes out all null.
     """
-    raw = chunk.read()
+    raw = read_rows(chunk, findings)
     arrays: dict[str, pa.Array] = {}
     for column in columns(table).values():
         if column.name in raw.column_names:
@@ -60,7 +63,13 @@ def convert(chunk: Chunk, table: str, dialect: Dialect, findings: Findings) -> p
     return pa.table(arrays)
 
 
-def missing_columns(names: list[str], table: str, file: str, findings: Findings) -> None:
+def filled(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Whether each cell holds anything; an empty text does not."""
+    valid = pc.is_valid(cells)
+    return pc.and_kleene(valid, pc.not_equal(cells.cast(pa.string()), "")) if _is_text(cells.type) else valid
+
+
+def missing_columns(names: Sequence[str], table: str, file: str, findings: Findings) -> None:
     """Add a finding for each required column that a file lacks."""
     for column in columns(table).values():
         if column.required and column.name not in names:
@@ -77,11 +86,14 @@ def _arrow_type(column: Column) -> pa.DataType:
 
 
 def _column(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, findings: Findings) -> pa.Array:
-    fast = {"time": _instants, "day": _instants, "number": _numbers, "count": _numbers}.get(column.type, _texts)
+    fast = {"time": _instants, "day": _days, "number": _numbers, "count": _numbers}.get(column.type, _texts)
     try:
         values = fast(cells, dialect)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
         values = _cell_by_cell(cells, column, dialect, chunk, findings)
+    if column.required and values.null_count:
+        blank = pc.invert(filled(cells))
+        _report_rows(blank, values, column, chunk, findings, "missing-value", "is empty", "fill it in")
     return _within_bounds(values, column, dialect, chunk, findings)
 
 
@@ -94,7 +106,13 @@ def _instants(cells: pa.Array, dialect: Dialect) -> pa.Array:
     try:
         return cells.cast(INSTANT)
     except pa.ArrowInvalid:
+        if pc.any(pc.equal(pc.utf8_length(cells), len("2026-10-01"))).as_py():
+            raise
         return _localize(cells.cast(pa.timestamp("us")), dialect)
+
+
+def _days(cells: pa.Array, dialect: Dialect) -> pa.Array:
+    return _instants(cells, dialect._replace(time_zone=""))  # a plain day is 00:00 UTC, whatever the zone of the times
 
 
 def _localize(naive: pa.Array, dialect: Dialect) -> pa.Array:
@@ -106,17 +124,23 @@ def _localize(naive: pa.Array, dialect: Dialect) -> pa.Array:
 def _numbers(cells: pa.Array, dialect: Dialect) -> pa.Array:
     if _is_text(cells.type):
         cells = pc.utf8_trim_whitespace(cells.cast(pa.string()))
+        doubtful = _SPELLED_OUT
+        if dialect.decimal == ",":
+            doubtful += f"|{_THOUSANDS}"
+        if pc.any(pc.match_substring_regex(cells, doubtful)).as_py():
+            raise pa.ArrowInvalid("not plain numbers")
         if dialect.decimal == ",":
             cells = pc.replace_substring(cells, ",", ".")
-        if pc.any(pc.match_substring_regex(cells, "[nN]")).as_py():  # "nan" and "inf" are spelled out, cell by cell
-            raise pa.ArrowInvalid("not a number")
     return cells.cast(pa.float64())
 
 
 def _texts(cells: pa.Array, _: Dialect) -> pa.Array:
-    if pa.types.is_dictionary(cells.type) and pa.types.is_string(cells.type.value_type):
-        return cells.cast(TEXT)
-    return cells.cast(pa.string()).dictionary_encode().cast(TEXT)
+    if not (pa.types.is_dictionary(cells.type) and pa.types.is_string(cells.type.value_type)):
+        cells = cells.cast(pa.string()).dictionary_encode()
+    if pc.any(pc.equal(cells.dictionary, "")).as_py():
+        words = cells.cast(pa.string())
+        cells = pc.if_else(pc.equal(words, ""), pa.scalar(None, pa.string()), words).dictionary_encode()
+    return cells.cast(TEXT)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -125,7 +149,8 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _cell_by_cell(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, findings: Findings) -> pa.Array:
-    parse = _parse_instant if column.type in {"time", "day"} else _parse_number
+    kind = _arrow_type(column)
+    parse = {INSTANT: _parse_instant, TEXT: _parse_text}.get(kind, _parse_number)
     values: list[int | float | None] = []
     for index, cell in enumerate(cells.to_pylist()):
         try:
@@ -134,24 +159,25 @@ def _cell_by_cell(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chun
             code, problem, mend = fault.args
             _report(findings, chunk, column, index, cell, code, problem, mend)
             values.append(None)
-    return pa.array(values, pa.int64()).cast(INSTANT) if parse is _parse_instant else pa.array(values, pa.float64())
+    return pa.array(values, pa.int64()).cast(INSTANT) if kind == INSTANT else pa.array(values, kind)
 
 
 def _parse_instant(cell: object, column: Column, dialect: Dialect) -> int:
-    if isinstance(cell, datetime):
-        cell = cell.isoformat()
+    text = cell.isoformat() if isinstance(cell, datetime) else str(cell)
+    if column.type == "time" and is_day(text):
+        raise _Fault("bad-time", "is a day, not an instant", "write it like 2026-10-01T00:00:00Z")
     try:
-        return parse_instant(str(cell)) if column.type == "day" or len(str(cell).strip()) > 10 else _plain_date()
+        return parse_instant(text)
     except ValueError as error:
         if "offset" not in str(error):
             raise _Fault("bad-time", f"is {error}", "write it like 2026-10-01T00:00:00Z") from None
     if not dialect.time_zone:
         raise _NAIVE
-    return _local_instant(str(cell), dialect.time_zone)
+    return _local_instant(text, dialect.time_zone)
 
 
-def _plain_date() -> int:
-    raise ValueError("a day, not an instant: has no time of day")
+def _parse_text(cell: object, _: Column, __: Dialect) -> float:
+    raise _Fault("not-text", f"is {type(cell).__name__}, not text", "write it as text")
 
 
 def _local_instant(text: str, zone: str) -> int:
@@ -167,7 +193,10 @@ def _local_instant(text: str, zone: str) -> int:
 
 def _parse_number(cell: object, _: Column, dialect: Dialect) -> float:
     text = str(cell).strip()
-    text = text.replace(",", ".") if dialect.decimal == "," else text
+    if dialect.decimal == ",":
+        if re.search(_THOUSANDS, text):
+            raise _Fault("thousands", "may be thousands or a fraction", "write it without points, with a decimal comma")
+        text = text.replace(",", ".")
     if _NUMBER.fullmatch(text):
         return float(text)
     if text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
@@ -178,9 +207,6 @@ def _parse_number(cell: object, _: Column, dialect: Dialect) -> float:
 
 
 def _within_bounds(values: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, findings: Findings) -> pa.Array:
-    if column.required and values.null_count:
-        blank = _blank_rows(values, column, chunk)
-        _report_rows(blank, values, column, chunk, findings, "missing-value", "is empty", "fill it in")
     if column.type == "choice":
         return _within_choices(values, column, chunk, findings)
     for bad, code, problem, mend in _bound_checks(values, column, dialect):
@@ -188,15 +214,6 @@ def _within_bounds(values: pa.Array, column: Column, dialect: Dialect, chunk: Ch
             _report_rows(bad, values, column, chunk, findings, code, problem, mend)
             values = pc.if_else(pc.fill_null(bad, False), pa.scalar(None, values.type), values)
     return values
-
-
-def _blank_rows(values: pa.Array, column: Column, chunk: Chunk) -> pa.Array:
-    raw = chunk.read()
-    if column.name not in raw.column_names:
-        return pa.array([False] * len(values))  # the header's finding says it once
-    cells = raw.column(column.name).combine_chunks()
-    empty = pc.is_null(cells)
-    return pc.or_(empty, pc.equal(cells.cast(pa.string()), "")) if _is_text(cells.type) else empty
 
 
 def _bound_checks(values: pa.Array, column: Column, dialect: Dialect) -> list[tuple[pa.Array, str, str, str]]:
@@ -241,9 +258,16 @@ def _report_rows(
 ) -> None:
     rows = pc.indices_nonzero(pc.fill_null(bad, False)).to_pylist()
     for index in rows:
-        cell = values[index].as_py()
-        shown = isoformat(to_us(cell)) if isinstance(cell, datetime) else cell
-        _report(findings, chunk, column, index, shown, code, problem, mend)
+        _report(findings, chunk, column, index, _shown(values[index]), code, problem, mend)
+
+
+def _shown(cell: pa.Scalar) -> object:
+    if cell.type != INSTANT or not cell.is_valid:
+        return cell.as_py()
+    try:
+        return isoformat(cell.value)
+    except OverflowError:  # a year that no calendar of ours reaches
+        return cell.value
 
 
 def _report(

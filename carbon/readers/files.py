@@ -55,9 +55,13 @@ class Chunk(NamedTuple):
 
     def row_numbers(self, indices: Ints) -> Ints:
         """Row numbers, header = 1, of the rows at `indices` of the chunk."""
-        counted = self.first_row + indices
-        skipped = np.array(self.skipped, np.int64)
-        return counted + np.searchsorted(skipped - np.arange(len(skipped)), counted, side="right")
+        return _in_file(self.first_row + indices, self.skipped)
+
+
+def _in_file(counted: Ints, skipped: Sequence[int]) -> Ints:
+    """Row numbers in the file of rows that were counted without the skipped ones."""
+    before = np.array(skipped, np.int64) - np.arange(len(skipped))
+    return counted + np.searchsorted(before, counted, side="right")
 
 
 def find_files(pattern: str | Path, folder: Path | None = None) -> list[SourceFile]:
@@ -176,19 +180,19 @@ def _csv_chunks(file: SourceFile, known: Sequence[str], decimal: str, findings: 
     )  # fmt: skip
     first_row = 2
     for batch in reader:
-        table = _without_blank_rows(Chunk(file, present, first_row, lambda batch=batch: pa.Table.from_batches([batch]), skipped), skipped)  # type: ignore[misc]
+        table = _without_blank_rows(pa.Table.from_batches([batch]), first_row, skipped)
         if table.num_rows:
             yield Chunk(file, present, first_row, lambda table=table: table, tuple(skipped))  # type: ignore[misc]
         first_row += table.num_rows
 
 
-def _without_blank_rows(chunk: Chunk, skipped: list[int]) -> pa.Table:
-    """Rows of a chunk that have a value; the numbers of blank ones, as spreadsheets leave behind, join `skipped`."""
-    table = chunk.read()
+def _without_blank_rows(table: pa.Table, first_row: int, skipped: list[int]) -> pa.Table:
+    """The rows that have a value; the numbers of blank ones, as spreadsheets leave behind, join `skipped`."""
     if any(column.null_count == 0 for column in table.columns):
         return table
     filled = reduce(pc.or_, [column.is_valid() for column in table.columns])
-    skipped[:] = sorted([*skipped, *chunk.row_numbers(np.flatnonzero(~filled.to_numpy())).tolist()])
+    blank = first_row + np.flatnonzero(~filled.to_numpy())
+    skipped[:] = sorted([*skipped, *_in_file(blank, skipped).tolist()])
     return table.filter(filled)
 
 

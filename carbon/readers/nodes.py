@@ -41,7 +41,7 @@ def parse_nodes(path: str | Path, dialect: Dialect, findings: Findings, name: st
 
 
 def _check_devices(nodes: pd.DataFrame, findings: Findings, name: str) -> None:
-    for row, devices in nodes["devices"].items():
+    for row, devices in nodes["devices"].dropna().items():
         if devices != devices // 1:
             findings.error(
                 "part-device", "is not a whole number", "count whole devices", file=name, row=row, column="devices", value=devices

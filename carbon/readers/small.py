@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from carbon.core.schema import columns
 from carbon.readers.convert import Dialect, convert, missing_columns
-from carbon.readers.files import SourceFile, open_chunks
+from carbon.readers.files import SourceFile, open_chunks, read_rows
 
 if TYPE_CHECKING:
     from carbon.core.findings import Findings
@@ -27,14 +28,13 @@ def read_table(
     schema = columns(table)
     pieces = []
     for number, chunk in enumerate(open_chunks(file, [*schema, *extra], dialect.decimal, findings)):
-        raw = chunk.read()
         if number == 0:
-            missing_columns(list(raw.column_names), table, file.name, findings)
+            missing_columns(chunk.names, table, file.name, findings)
         typed = convert(chunk, table, dialect, findings)
-        for column in set(extra) & set(raw.column_names):
-            typed = typed.append_column(column, raw[column])
+        for column in set(extra) & set(chunk.names):
+            typed = typed.append_column(column, read_rows(chunk, findings)[column])
         frame = typed.to_pandas()
-        frame.index = pd.Index([chunk.row_number(i) for i in range(len(frame))], name="row")
+        frame.index = pd.Index(chunk.row_numbers(np.arange(len(frame))), name="row")
         pieces.append(frame)
     frame = pd.concat(pieces) if pieces else pd.DataFrame(index=pd.Index([], name="row"))
     return _with_defaults(frame, schema)

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from carbon.core.findings import Findings
+from carbon.core.findings import ERROR, Findings
 from carbon.core.schema import columns
-from carbon.readers.convert import Dialect, convert, missing_columns
-from carbon.readers.files import find_files, open_chunks
+from carbon.readers.convert import Dialect, convert, filled, missing_columns
+from carbon.readers.files import find_files, open_chunks, read_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ def workload_chunks(files: Sequence[SourceFile], dialect: Dialect, findings: Fin
     for file in files:
         for number, chunk in enumerate(open_chunks(file, known, dialect.decimal, findings)):
             if number == 0:
-                missing_columns(list(chunk.read().column_names), "workload", file.name, findings)
+                missing_columns(chunk.names, "workload", file.name, findings)
             yield chunk
 
 
@@ -64,17 +64,15 @@ def require_rows(rows: int, place: str, findings: Findings) -> None:
 def decode(chunk: Chunk, dialect: Dialect, findings: Findings) -> pa.Table:
     """The rows of a chunk that can be reckoned with, typed, and their `row` number; the others are findings."""
     table = convert(chunk, "workload", dialect, findings)
-    rows = np.arange(table.num_rows, dtype=np.int64) + chunk.first_row
-    if len(chunk.skipped):
-        rows = np.array([chunk.row_number(index) for index in range(table.num_rows)], np.int64)
-    table = table.append_column("row", pa.array(rows))
+    table = table.append_column("row", pa.array(chunk.row_numbers(np.arange(table.num_rows))))
     ordered = pc.greater(table["end"], table["start"])
     _report(table, pc.invert(ordered), chunk, findings, "end-before-start", "end", "is not after start", "swap or mend them")
     sourced = _has_energy_source(table)
-    _report(
-        table, pc.invert(_has_energy_source(chunk.read())), chunk, findings, "no-energy", "energy_kwh", "no source of energy in the row",
-        "give energy_kwh, or busy_fraction and load, or tokens",
-    )  # fmt: skip
+    if not pc.all(sourced, min_count=0).as_py():  # asked of the raw cells: a faulty one is a finding already
+        _report(
+            table, pc.invert(_has_energy_source(read_rows(chunk, findings))), chunk, findings, "no-energy", "energy_kwh",
+            "no source of energy in the row", "give energy_kwh, or busy_fraction and load, or tokens",
+        )  # fmt: skip
     usable = pc.and_(pc.fill_null(ordered, False), pc.and_(sourced, pc.is_valid(table["node"])))
     return table if pc.all(usable).as_py() else table.filter(usable)
 
@@ -84,15 +82,15 @@ def _frames(files: Sequence[SourceFile], dialect: Dialect) -> Iterator[pd.DataFr
     for chunk in workload_chunks(files, dialect, findings):
         table = decode(chunk, dialect, findings)
         rows += table.num_rows
-        findings.raise_errors()
-        yield table.drop_columns(["row"]).to_pandas()
+        if not findings.count(ERROR):
+            yield table.drop_columns(["row"]).to_pandas()
     require_rows(rows, files[0].name, findings)
     findings.raise_errors()
 
 
 def _has_energy_source(table: pa.Table) -> pa.ChunkedArray | pa.Array:
     """Whether each row has a cell in one of the energy columns. Asked of the raw table it leaves faulty cells out of it."""
-    present = [pc.is_valid(table[name]) for name in ENERGY_SOURCES if name in table.column_names]
+    present = [filled(table[name]) for name in ENERGY_SOURCES if name in table.column_names]
     if not present:
         return pa.array(np.zeros(table.num_rows, bool))
     found = present[0]

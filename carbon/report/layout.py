@@ -14,13 +14,13 @@ from rich.text import Text
 from carbon.report.cells import clean, is_number, rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from rich.console import RenderableType
 
 ROWS_SHOWN = 500
 LINES_PER_CELL = 3
-_TEXT_LEAST = 10
+_TEXT_LEAST, _HEADER_MOST = 10, 20
 _GAP = 2
 _HEADER_PIECE = re.compile(r"[^_ ]+[_ ]*|[_ ]+")
 
@@ -35,25 +35,48 @@ class Column(NamedTuple):
     wish: int
 
 
+def column(name: str, cells: Sequence[str], is_text: bool, least: int = _TEXT_LEAST) -> Column:
+    """A column of cells: text may be folded down to `least` [terminal cells], anything else is never cut."""
+    name = clean(name)
+    widest = max(map(cell_len, cells), default=0)
+    pieces = max((cell_len(piece.rstrip()) for piece in _HEADER_PIECE.findall(name)), default=1)
+    low = max(min(widest, least) if is_text else widest, min(pieces, _HEADER_MOST))
+    return Column(name, list(cells), is_text, low, max(widest, low, min(cell_len(name), _HEADER_MOST)))
+
+
 def layout(frame: pd.DataFrame, width: int, title: str = "") -> list[RenderableType]:
     """Renderables of a table no wider than `width` [terminal cells]: title, table or single record, what is left out."""
-    columns = [_column(str(name), frame.iloc[:ROWS_SHOWN, at]) for at, name in enumerate(frame.columns)]
-    filled = [column for column in columns if any(column.cells)] or columns
-    shown = _fitting(filled, width)
-    heading: list[RenderableType] = [Text(clean(title), "bold")] if title else []
+    columns = [_column_of(str(name), frame.iloc[:ROWS_SHOWN, at]) for at, name in enumerate(frame.columns)]
+    filled = [one for one in columns if any(one.cells)] or columns
+    shown = fitting(filled, width)
+    heading: list[RenderableType] = [Text(clean(title), "bold", overflow="fold")] if title else []
     if len(frame) == 1 and len(shown) < len(filled):
-        return [*heading, _record(filled, width), *_left_out(columns, filled, frame)]
-    return [*heading, _table(shown, width), *_left_out(columns, shown, frame)]
+        return [*heading, _record(filled, width), *_left_out(columns, filled, len(frame))]
+    return [*heading, table(shown, width), *_left_out(columns, shown, len(frame))]
 
 
-def simple_table() -> Table:
-    """An empty table in the house style: a line under the header, two blanks between columns, no frame."""
-    return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+def fitting(columns: Sequence[Column], width: int) -> list[Column]:
+    """The columns that fit beside each other in their order, a wide one passed over; at least the first."""
+    shown: list[Column] = []
+    room = width + _GAP
+    for one in columns:
+        if one.least + _GAP <= room or not shown:
+            shown.append(one)
+            room -= one.least + _GAP
+    return shown
 
 
-def crop(text: str, width: int) -> str:
-    """Text cut to `width` [terminal cells], with an ellipsis where something is missing."""
-    return text if cell_len(text) <= width else chop_cells(text, width - 1)[0] + "…"
+def table(columns: Sequence[Column], width: int, strong: Container[int] = ()) -> Table:
+    """A table of columns that fit into `width` [terminal cells]; rows whose numbers are in `strong` are bold."""
+    drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
+    widths = _widths(columns, width)
+    for one, space in zip(columns, widths, strict=True):
+        header = Text(fold_header(one.name, space), overflow="fold")
+        drawn.add_column(header, width=space, justify="left" if one.is_text else "right", overflow="fold")
+    for number, row in enumerate(zip(*(one.cells for one in columns), strict=True)):
+        cells = (_cell(cell, space) for cell, space in zip(row, widths, strict=True))
+        drawn.add_row(*cells, style="bold" if number in strong else "")
+    return drawn
 
 
 def fold_header(name: str, width: int) -> str:
@@ -66,68 +89,47 @@ def fold_header(name: str, width: int) -> str:
     return "\n".join(line.rstrip() for line in lines if line)
 
 
-def _column(name: str, values: pd.Series) -> Column:
-    name, cells = clean(name), rounded(values)
+def crop(text: str, width: int) -> str:
+    """Text cut to `width` [terminal cells], with an ellipsis where something is missing."""
+    return text if cell_len(text) <= width else chop_cells(text, max(width - 1, 1))[0] + "…"
+
+
+def _column_of(name: str, values: pd.Series) -> Column:
     is_text = not (is_number(values) or pd.api.types.is_datetime64_any_dtype(values))
-    widest = max(map(cell_len, cells), default=0)
-    pieces = max((cell_len(piece.rstrip()) for piece in _HEADER_PIECE.findall(name)), default=1)
-    least = max(min(widest, _TEXT_LEAST) if is_text else widest, min(pieces, 2 * _TEXT_LEAST))
-    return Column(name, cells, is_text, least, max(widest, least, min(cell_len(name), 2 * _TEXT_LEAST)))
-
-
-def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
-    """The columns that fit beside each other in their order, a wide one passed over; at least the first."""
-    shown: list[Column] = []
-    room = width + _GAP
-    for column in columns:
-        if column.least + _GAP <= room or not shown:
-            shown.append(column)
-            room -= column.least + _GAP
-    return shown
-
-
-def _table(columns: Sequence[Column], width: int) -> Table:
-    table = simple_table()
-    widths = _widths(columns, width)
-    for column, space in zip(columns, widths, strict=True):
-        header = Text(fold_header(column.name, space), overflow="fold")
-        table.add_column(header, width=space, justify="left" if column.is_text else "right", overflow="fold")
-    for row in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*(_cell(cell, space) for cell, space in zip(row, widths, strict=True)))
-    return table
+    return column(name, rounded(values), is_text)
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:
     """Least widths, and what room is left given to the columns from left to right."""
-    widths = [min(column.least, width) for column in columns]
+    widths = [min(one.least, width) for one in columns]
     room = width - sum(widths) - _GAP * (len(widths) - 1)
-    for at, column in enumerate(columns):
-        more = max(min(column.wish - widths[at], room), 0)
+    for at, one in enumerate(columns):
+        more = max(min(one.wish - widths[at], room), 0)
         widths[at] += more
         room -= more
     return widths
 
 
 def _record(columns: Sequence[Column], width: int) -> Table:
-    names = max(cell_len(column.name) for column in columns)
-    table = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
-    table.add_column(width=min(names, width // 2), overflow="fold", style="bold")
-    table.add_column(width=max(width - min(names, width // 2) - _GAP, 1), overflow="fold")
-    for column in columns:
-        table.add_row(Text(column.name), Text(column.cells[0]))
-    return table
+    names = min(max(cell_len(one.name) for one in columns), width // 2)
+    drawn = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=False)
+    drawn.add_column(width=names, overflow="fold", style="bold")
+    drawn.add_column(width=max(width - names - _GAP, 1), overflow="fold")
+    for one in columns:
+        drawn.add_row(Text(one.name), Text(one.cells[0]))
+    return drawn
 
 
-def _left_out(columns: Sequence[Column], shown: Sequence[Column], frame: pd.DataFrame) -> list[RenderableType]:
+def _left_out(columns: Sequence[Column], shown: Sequence[Column], rows: int) -> list[RenderableType]:
     """Lines that say what the screen does not show, and where it is."""
-    empty = [column.name for column in columns if not any(column.cells) and column not in shown]
-    wide = [column.name for column in columns if any(column.cells) and column not in shown]
-    more = len(frame) - ROWS_SHOWN
+    missing = [one for one in columns if not any(one is other for other in shown)]
+    empty = ", ".join(one.name for one in missing if not any(one.cells))
+    wide = ", ".join(one.name for one in missing if any(one.cells))
     lines = [
-        "no rows" if frame.empty else "",
-        f"{more:,} more rows: --format csv lists all" if more > 0 else "",
-        f"no room for {', '.join(wide)}: --format csv has all columns" if wide else "",
-        f"nothing in {', '.join(empty)}" if empty else "",
+        "" if rows else "no rows",
+        f"{rows - ROWS_SHOWN:,} more rows: --format csv lists all" if rows > ROWS_SHOWN else "",
+        f"no room for {wide}: --format csv has all columns" if wide else "",
+        f"nothing in {empty}" if empty else "",
     ]
     return [Text(line, "dim", overflow="fold") for line in lines if line]
 

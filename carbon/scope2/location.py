@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from carbon.activity.batch import cut, encode
+from carbon.activity.energy import require_known_nodes
 from carbon.activity.register import Codes, build_register
 from carbon.core.findings import Findings
 from carbon.scope2.lines import energy_lines
@@ -43,10 +44,7 @@ def scope2(
     works, layers = Codes(), Codes()
     table = pa.Table.from_pandas(workload.reset_index(drop=True), preserve_index=False)
     batch = encode(table, register, works, at_meter=energy_at == "meter")
-    unknown = np.flatnonzero(batch.node < 0)
-    for row in unknown[:20]:
-        findings.error("unknown-node", "is not in the node register", "add it to the nodes", file="workload", row=int(row))
-    findings.raise_errors()
+    require_known_nodes(batch, workload, findings)
     parts = cut(batch, register, "month")
     tracks = build_tracks(grid, [str(zone) for zone in register.zones.labels], layers)
     sums = _row_sums(parts, tracks, layers.code(NOT_COVERED))

@@ -1,0 +1,56 @@
+"""Scope 2 and Scope 3 of distributed AI-compute networks, kept in a ledger that can be traced and reckoned again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from carbon.version import __version__
+
+if TYPE_CHECKING:
+    from carbon.activity.energy import device_energy, node_energy
+    from carbon.core.errors import CarbonError, InputError, LedgerError, NotFoundError, UsageError
+    from carbon.core.findings import Finding
+    from carbon.grid.dataset import GridOptions, open_grid
+    from carbon.ledger.store import Ledger
+    from carbon.readers.nodes import read_nodes
+    from carbon.readers.workload import read_workload
+    from carbon.report.monthly import report
+    from carbon.scope2.location import scope2
+    from carbon.scope3.assets import Refresh
+    from carbon.scope3.hardware import scope3
+
+__all__ = [
+    "CarbonError", "Finding", "GridOptions", "InputError", "Ledger", "LedgerError", "NotFoundError", "Refresh",
+    "UsageError", "__version__", "device_energy", "node_energy", "open_grid", "read_nodes", "read_workload", "report",
+    "scope2", "scope3",
+]  # fmt: skip
+
+_HOME = {
+    "carbon.activity.energy": ("device_energy", "node_energy"),
+    "carbon.core.errors": ("CarbonError", "InputError", "LedgerError", "NotFoundError", "UsageError"),
+    "carbon.core.findings": ("Finding",),
+    "carbon.grid.dataset": ("GridOptions", "open_grid"),
+    "carbon.ledger.store": ("Ledger",),
+    "carbon.readers.nodes": ("read_nodes",),
+    "carbon.readers.workload": ("read_workload",),
+    "carbon.report.monthly": ("report",),
+    "carbon.scope2.location": ("scope2",),
+    "carbon.scope3.assets": ("Refresh",),
+    "carbon.scope3.hardware": ("scope3",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for: `import carbon` alone loads nothing heavy."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'carbon' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,145 @@
+"""Commands on grid intensity: zones, show, coverage, import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, now, settings_of, show_findings
+from carbon.core.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from carbon.config import Settings
+    from carbon.grid.dataset import GridOptions
+
+app = typer.Typer(help="Grid carbon intensity: what is known for which zone and hour.", no_args_is_help=True)
+Zones = Annotated[list[str] | None, typer.Argument(metavar="[ZONE]...", help="Zones; else those of the nodes.")]
+From = Annotated[str | None, typer.Option("--from", metavar="D", help="First day, YYYY-MM-DD.")]
+To = Annotated[str | None, typer.Option("--to", metavar="D", help="First day after.")]
+
+
+@app.command(epilog="Example: carbon grid zones texas")
+@guarded
+def zones(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="Part of an id, name or country.")] = "",
+    format: FormatOption = Format.table,  # noqa: A002
+) -> None:
+    """Zones and what is known of each."""
+    from carbon.grid.catalog import zone_table
+
+    settings = settings_of(context)
+    found = zone_table(text, folder=settings.path("grid.folder"), own=_own(settings))
+    if found.empty:
+        raise NotFoundError(f"no zone matches {text!r}")
+    emit(found, format, "zones")
+
+
+@app.command(epilog="Example: carbon grid show DE --from 2026-10-01 --to 2026-10-02 --format csv")
+@guarded
+def show(
+    context: typer.Context,
+    zone: Annotated[str, typer.Argument(help="Zone, such as DE.")],
+    from_: From = None,
+    to: To = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+) -> None:
+    """Intensity of a zone, interval by interval, with tier, status and factor."""
+    from carbon.grid.catalog import series_table
+
+    settings = settings_of(context)
+    if not (from_ and to):
+        raise UsageError("give --from and --to, for example --from 2026-10-01 --to 2026-10-02")
+    table = series_table(settings.path("grid.folder"), zone, _instant(from_), _instant(to), grid_options(settings))
+    emit(table, format, zone, output)
+
+
+@app.command(epilog="Example: carbon grid coverage DE GB --from 2026-09-01 --to 2026-11-01")
+@guarded
+def coverage(
+    context: typer.Context, zones: Zones = None, from_: From = None, to: To = None,
+    format: FormatOption = Format.table,  # noqa: A002
+) -> None:  # fmt: skip
+    """Share of each month by tier, for each zone: measured, preliminary, typical, annual, missing."""
+    from carbon.grid.coverage import coverage as shares
+
+    settings = settings_of(context)
+    wanted = zones or _zones_of_nodes(settings)
+    months = _months(settings, from_, to)
+    emit(shares(settings.path("grid.folder"), wanted, months, grid_options(settings)), format, "coverage")
+
+
+@app.command("import", epilog="Example: carbon grid import entsoe-de-2026.csv")
+@guarded
+def import_(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Intensity series or generation mixes.")],
+) -> None:
+    """Take intensity series, or generation mixes turned into intensity, into the project. Nothing is overwritten."""
+    from carbon.core.time import to_us
+    from carbon.grid.imports import import_series
+    from carbon.readers.convert import Dialect
+
+    settings = settings_of(context)
+    present = to_us(now())
+    dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), present)
+    for path in files:
+        if not path.is_file():
+            raise NotFoundError(f"no file {path}")
+        result = import_series(path, settings.path("grid.folder"), dialect=dialect, own=_own(settings), retrieved_us=present)
+        show_findings(list(result.findings))
+        typer.echo(f"{path.name}: {result.rows:,} intervals of {', '.join(result.zones)} taken in")
+
+
+def grid_options(settings: Settings) -> GridOptions:
+    """Options of the grid from the settings of a project."""
+    from carbon.grid.dataset import GridOptions
+
+    return GridOptions(
+        settings.words("grid.tiers"), settings.words("grid.sources"), settings.flag("grid.parent"), _own(settings)
+    )
+
+
+def _own(settings: Settings) -> str:
+    return str(settings.path("grid.data")) if settings.text("grid.data") else ""
+
+
+def _instant(text: str) -> int:
+    from carbon.core.time import parse_instant
+
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} {error}; write a day as YYYY-MM-DD") from None
+
+
+def _zones_of_nodes(settings: Settings) -> Sequence[str]:
+    from carbon.readers.nodes import read_nodes
+
+    path = settings.path("inputs.nodes")
+    if not path.is_file():
+        raise NotFoundError(f"no {path}; name zones, or write the node register")
+    return sorted(set(read_nodes(path)["zone"]))
+
+
+def _months(settings: Settings, from_: str | None, to: str | None) -> list[str]:
+    """Months of the range, else those of the ledger, else the last twelve."""
+    from carbon.core.time import cell_of, month_text
+    from carbon.ledger.store import Ledger
+
+    if from_ and to:
+        import numpy as np
+
+        first, last = cell_of(np.array([_instant(from_), _instant(to) - 1]), "month").tolist()
+        return [month_text(month) for month in range(first, last + 1)]
+    posted = sorted(set(Ledger(settings.path("ledger.path")).live()["period"]))
+    if posted:
+        return [str(month) for month in posted]
+    present = now()
+    last = (present.year - 1970) * 12 + present.month - 1
+    return [month_text(month) for month in range(last - 11, last + 1)]

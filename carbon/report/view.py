@@ -1,0 +1,211 @@
+"""A report table as a person reads it: the total and its label, then its parts by scope, month and grouping."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.table import Table
+from rich.text import Text
+
+from carbon.report.cells import clean, exact, percent, round_numbers
+from carbon.report.layout import Column, column, fitting, table
+from carbon.report.monthly import GROUPINGS, month_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pandas as pd
+    from rich.console import RenderableType
+
+    from carbon.report.cells import Cell
+
+SCOPES = {1: "Scope 1 direct", 2: "Scope 2 purchased electricity", 3: "Scope 3 value chain"}
+CATEGORIES = {
+    1: "purchased goods and services",
+    2: "capital goods",
+    3: "fuel- and energy-related",
+    4: "upstream transport",
+    5: "waste",
+    8: "upstream leased assets",
+    13: "downstream leased assets",
+}
+PHASES = ("use", "upstream", "losses", "manufacturing", "transport", "cooling", "disposal", "write-off")
+PARTS_SHOWN = 10
+NOT_STATED = "(not stated)"
+_TONNES_FROM_KG = 100_000
+_NAME_LEAST = 30
+_BAR_CELLS = 8
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+class Part(NamedTuple):
+    """One line of a table of parts: energy [kWh] and emissions [kg]; a strong line is the sum of others."""
+
+    name: str
+    energy_kwh: float
+    kgco2e: float
+    strong: bool = False
+
+
+def render_report(frame: pd.DataFrame, label: str, notes: Iterable[str] = (), width: int = 80) -> list[RenderableType]:
+    """Renderables of a report table, each no wider than `width` [terminal cells].
+
+    The total under its label, a table by scope, category and phase [kWh, kgCO2e or tCO2e], one by month where there are
+    several, one for each grouping column that the table has, and the notes.
+    """
+    tables = [_parts_table("", scope_parts(frame), frame, width)]
+    for name in ("month", *GROUPINGS):
+        if name in frame and (name != "month" or frame["month"].nunique() > 1):
+            tables.append(_parts_table(name, parts_by(frame, name), frame, width))
+    bullets = render_notes(notes)
+    shown: list[RenderableType] = [headline(frame, label)]
+    for one in [*tables, bullets]:
+        shown += ["", one] if one.row_count else []
+    return shown
+
+
+def render_notes(notes: Iterable[str]) -> Table:
+    """Notes as a list with hanging lines; no row where there is none."""
+    bullets = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+    bullets.add_column(width=1)
+    bullets.add_column(overflow="fold")
+    for note in notes:
+        bullets.add_row("•", Text(clean(note), overflow="fold"))
+    return bullets
+
+
+def headline(frame: pd.DataFrame, label: str) -> Text:
+    """The total [kgCO2e or tCO2e], how it is to be read, its energy [kWh], what is provisional, tiers by energy."""
+    energy = _sum(frame["energy_kwh"].dropna())
+    share = percent(provisional_share(frame)) or "not known"
+    facts = [f"{round_numbers([energy])[0]} kWh at the meter"] if frame["energy_kwh"].notna().any() else []
+    tiers = ", ".join(f"{clean(tier)} {percent(part)}" for tier, part in tier_shares(frame).items())
+    lines = [
+        Text(f"Emissions of {month_spans(frame['month'])}", "bold"),
+        Text(_amount(_sum(frame["kgco2e"])), "bold green"),
+        Text(clean(label)),
+        Text(" · ".join([*facts, f"provisional {share}"])),
+        *([Text(f"grid data, by energy: {tiers}")] if tiers else []),
+    ]
+    return Text("\n", overflow="fold").join(lines)
+
+
+def provisional_share(frame: pd.DataFrame) -> float:
+    """Share [1] of a report table's emissions, by the size of its rows, that is provisional; NaN where not known."""
+    known = frame[frame["provisional_share"].notna()]
+    sizes = known["kgco2e"].abs()
+    whole = _sum(sizes)
+    if whole:
+        return _sum(sizes * known["provisional_share"]) / whole
+    shares = frame["provisional_share"]
+    return float(shares.iloc[0]) if shares.nunique(dropna=False) == 1 else math.nan
+
+
+def tier_shares(frame: pd.DataFrame) -> dict[str, float]:
+    """Share [1] of a report table's energy by tier of the intensity behind it, largest first; empty without energy."""
+    parts = parts_by(frame[frame["energy_kwh"].notna()], "tier")
+    whole = math.fsum(part.energy_kwh for part in parts)
+    if not whole:
+        return {}
+    return {part.name: part.energy_kwh / whole for part in sorted(parts, key=lambda part: (-part.energy_kwh, part.name))}
+
+
+def parts_by(frame: pd.DataFrame, name: str) -> list[Part]:
+    """Parts by the values of a column: months in their order, others by emissions, largest first."""
+    parts = [Part(str(key[0] or NOT_STATED), *sums) for key, sums in _sums(frame, [name]).items()]
+    if name == "month":
+        return sorted(parts)
+    return sorted(parts, key=lambda part: (-part.kgco2e, part.name))
+
+
+def scope_parts(frame: pd.DataFrame) -> list[Part]:
+    """A strong part for each scope, under it its categories and their phases, and the total."""
+    parts: list[Part] = []
+    for (scope,), sums in sorted(_sums(frame, ["scope"]).items()):
+        rows = frame[frame["scope"] == scope]
+        parts.append(Part(SCOPES.get(int(str(scope)), f"Scope {scope}"), *sums, strong=True))
+        parts += _phase_parts(rows[rows["category"].isna()], "  ")
+        for (category,), category_sums in sorted(_sums(rows[rows["category"].notna()], ["category"]).items()):
+            parts += _category_parts(rows[(rows["category"] == category).fillna(False)], int(str(category)), category_sums)
+    return [*parts, Part("Total", *_pair(_rows(frame)), strong=True)]
+
+
+def _category_parts(rows: pd.DataFrame, category: int, sums: tuple[float, float]) -> list[Part]:
+    name = f"  {category} {CATEGORIES.get(category, 'category')}"
+    phases = _phase_parts(rows, "    ")
+    if len(phases) == 1:
+        return [Part(f"{name}, {phases[0].name.strip()}", *sums)]
+    return [Part(name, *sums), *phases]
+
+
+def _phase_parts(rows: pd.DataFrame, indent: str) -> list[Part]:
+    sums = {str(key[0]): pair for key, pair in _sums(rows, ["phase"]).items()}
+    order = sorted(sums, key=lambda phase: (PHASES.index(phase) if phase in PHASES else len(PHASES), phase))
+    return [Part(f"{indent}{phase}", *sums[phase]) for phase in order]
+
+
+def _parts_table(name: str, parts: Sequence[Part], frame: pd.DataFrame, width: int) -> Table:
+    total = _sum(frame["kgco2e"])
+    shown = parts if not name or name == "month" else _with_rest(parts)
+    columns = _columns(name, shown, total, tonnes=max(abs(part.kgco2e) for part in shown) >= _TONNES_FROM_KG)
+    strong = {at for at, part in enumerate(shown) if part.strong}
+    return table(fitting(columns, width), width, strong)
+
+
+def _columns(name: str, parts: Sequence[Part], total: float, tonnes: bool) -> list[Column]:
+    shares = [part.kgco2e / total if total else math.nan for part in parts]
+    energy = round_numbers([part.energy_kwh for part in parts])
+    mass = round_numbers([part.kgco2e / (1_000 if tonnes else 1) for part in parts])
+    columns = [
+        column(name, [clean(part.name) for part in parts], is_text=True, least=_NAME_LEAST),
+        column("kWh", energy, is_text=False),
+        column("tCO2e" if tonnes else "kgCO2e", mass, is_text=False),
+        column("share", [percent(share) for share in shares], is_text=False),
+        column("", [_bar(share) for share in shares], is_text=True, least=_BAR_CELLS),
+    ]
+    return columns if any(energy) else [columns[0], *columns[2:]]
+
+
+def _with_rest(parts: Sequence[Part]) -> list[Part]:
+    """The largest parts, and one line for all others together, so that what is shown adds up."""
+    if len(parts) <= PARTS_SHOWN + 1:
+        return list(parts)
+    rest = [(part.energy_kwh, part.kgco2e) for part in parts[PARTS_SHOWN:]]
+    return [*parts[:PARTS_SHOWN], Part(f"({len(rest):,} others)", *_pair(rest))]
+
+
+def _bar(share: float) -> str:
+    if not 0 < share <= 1:
+        return ""
+    full, eighths = divmod(max(round(share * 8 * _BAR_CELLS), 1), 8)
+    return "█" * full + _EIGHTHS[eighths].strip()
+
+
+def _amount(kgco2e: float) -> str:
+    if abs(kgco2e) >= 1_000:
+        return f"{round_numbers([kgco2e / 1_000])[0]} tCO2e"
+    return f"{round_numbers([kgco2e])[0]} kgCO2e"
+
+
+def _sums(frame: pd.DataFrame, names: Sequence[str]) -> dict[tuple[Cell, ...], tuple[float, float]]:
+    """Energy [kWh] and emissions [kg] by the values of some columns, None where one is missing."""
+    groups: dict[tuple[Cell, ...], list[tuple[float, float]]] = defaultdict(list)
+    keys = zip(*(exact(frame[name]) for name in names), strict=True)
+    for key, row in zip(keys, _rows(frame), strict=True):
+        groups[key].append(row)
+    return {key: _pair(rows) for key, rows in groups.items()}
+
+
+def _rows(frame: pd.DataFrame) -> list[tuple[float, float]]:
+    return list(zip(frame["energy_kwh"].tolist(), frame["kgco2e"].tolist(), strict=True))
+
+
+def _pair(rows: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    energy = [row[0] for row in rows if not math.isnan(row[0])]
+    return math.fsum(energy) if energy else math.nan, math.fsum(row[1] for row in rows)
+
+
+def _sum(values: pd.Series) -> float:
+    return math.fsum(values.tolist())
