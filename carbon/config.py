@@ -204,4 +204,6 @@ def _check_bounds(setting: Setting, value: Any, where: str) -> None:
         try:
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise UsageError(f"{where}: inputs.time_zone = {value!r} is not an IANA zone, such as Europe/Berlin") from None
+            raise UsageError(
+                f"{where}: inputs.time_zone = {value!r} is not an IANA zone, such as Europe/Berlin"
+            ) from None

@@ -152,6 +152,8 @@ def _power_kw(node: _Node) -> tuple[float, float]:
     profile = find_profile(node.hardware)
     host = find_profile(profile.host)
     hosts = math.ceil(node.devices / profile.devices_per_host)
-    idle = (profile.idle_w.central if profile.idle_w else 0) * node.devices + (host.idle_w.central if host.idle_w else 0) * hosts
+    idle = (profile.idle_w.central if profile.idle_w else 0) * node.devices + (
+        host.idle_w.central if host.idle_w else 0
+    ) * hosts
     full = 0.76 * (profile.tdp_w or 0) * node.devices + (host.tdp_w or 0) * 0.8 * hosts
     return idle / 1000, full / 1000

@@ -11,7 +11,7 @@ from carbon.activity.batch import Parts, cut, encode
 from carbon.activity.check import check_rows
 from carbon.activity.meters import Meters
 from carbon.activity.overlap import Edges, Overlaps, Unsorted, check_on_disk, edges
-from carbon.activity.register import Codes, Register, build_register
+from carbon.activity.register import Codes, build_register
 from carbon.core.errors import InputError, LedgerError, NotFoundError, UsageError
 from carbon.core.findings import Finding, Findings
 from carbon.core.parallel import ordered_map
@@ -63,7 +63,10 @@ class Window(NamedTuple):
         if self.start_us is None or self.end_us is None:
             return parts
         inside = (parts.start_us >= self.start_us) & (parts.end_us <= self.end_us)
-        return parts if inside.all() else Parts(*(None if array is None else array[inside] for array in parts))
+        return parts if inside.all() else parts.take(inside)
+
+
+EVERYTHING = Window()
 
 
 class Reckoned(NamedTuple):
@@ -101,7 +104,7 @@ def range_window(start: str, end: str) -> Window:
 
 
 def account(
-    settings: Settings, *, window: Window = Window(), now: datetime, dry_run: bool = False, remove: bool = False,
+    settings: Settings, *, window: Window = EVERYTHING, now: datetime, dry_run: bool = False, remove: bool = False,
     cause: str = "", reason: str = "", progress: Progress | None = None, workers: int = 0,
 ) -> Outcome:  # fmt: skip
     """Reckon what the ledger should say for the months that the inputs cover, and post the difference.
@@ -113,7 +116,14 @@ def account(
     reckoned = reckon(settings, window=window, now=now, progress=progress, workers=workers)
     reckoned.findings.raise_errors()
     ledger = Ledger(settings.path("ledger.path"))
-    arguments = {"months": reckoned.months, "recorded_at": now, "cause": cause, "reason": reason, "remove": remove, "known_files": reckoned.files}
+    arguments = {
+        "months": reckoned.months,
+        "recorded_at": now,
+        "cause": cause,
+        "reason": reason,
+        "remove": remove,
+        "known_files": reckoned.files,
+    }
     if dry_run:
         ledger.plan(reckoned.lines, **arguments)
         return Outcome(reckoned, None)
@@ -121,7 +131,7 @@ def account(
 
 
 def reckon(
-    settings: Settings, *, window: Window = Window(), now: datetime, progress: Progress | None = None, workers: int = 0
+    settings: Settings, *, window: Window = EVERYTHING, now: datetime, progress: Progress | None = None, workers: int = 0
 ) -> Reckoned:
     """Read everything and reckon the lines of every month; faults are in `.findings`. Nothing is posted."""
     findings = Findings()
@@ -139,7 +149,20 @@ def reckon(
 def _nodes(settings: Settings, dialect: Dialect, findings: Findings) -> pd.DataFrame:
     path = settings.path("inputs.nodes")
     if not path.is_file():
-        raise InputError([Finding("error", "no-nodes", settings.text("inputs.nodes"), None, "", "", "does not exist", "write the node register; `carbon init` makes an empty one")])
+        raise InputError(
+            [
+                Finding(
+                    "error",
+                    "no-nodes",
+                    settings.text("inputs.nodes"),
+                    None,
+                    "",
+                    "",
+                    "does not exist",
+                    "write the node register; `carbon init` makes an empty one",
+                )
+            ]
+        )
     return parse_nodes(path, dialect, findings, settings.text("inputs.nodes"))
 
 
@@ -147,7 +170,12 @@ def _workload_files(settings: Settings, findings: Findings) -> list[SourceFile]:
     try:
         return find_files(settings.text("inputs.workload"), settings.folder)
     except NotFoundError as error:
-        findings.error("no-workload", str(error), "or set workload under [inputs] in carbon.toml", file=settings.text("inputs.workload"))
+        findings.error(
+            "no-workload",
+            str(error),
+            "or set workload under [inputs] in carbon.toml",
+            file=settings.text("inputs.workload"),
+        )
         return []
 
 
@@ -172,12 +200,16 @@ class _Run:
         self.settings, self.files, self.window, self.dialect, self.findings = settings, files, window, dialect, findings
         self.zones = zones(own)
         self.profiles = str(settings.path("hardware.profiles"))
-        self.register = build_register(nodes, self.zones, settings.text("entity.consolidation"), self.profiles, findings)
+        self.register = build_register(
+            nodes, self.zones, settings.text("entity.consolidation"), self.profiles, findings
+        )
         self.works, self.layers = Codes(), Codes()
         self.meters = Meters(self.register)
         self.grain = settings.text("ledger.grain")
         self.at_meter = settings.text("inputs.energy_at") == "meter"
-        self.options = GridOptions(settings.words("grid.tiers"), settings.words("grid.sources"), settings.flag("grid.parent"), own)
+        self.options = GridOptions(
+            settings.words("grid.tiers"), settings.words("grid.sources"), settings.flag("grid.parent"), own
+        )
         self.digests: dict[int, str] = {}
         self._tracks: dict[int, Tracks] = {}
         self._lock = Lock()
@@ -217,7 +249,9 @@ class _Run:
         months = self._months(sums)
         policy = _policy(self.settings)
         consolidation = self.settings.text("entity.consolidation")
-        hardware = scope3(nodes, months, policy=policy, consolidation=consolidation, profiles=self.profiles, findings=self.findings)
+        hardware = scope3(
+            nodes, months, policy=policy, consolidation=consolidation, profiles=self.profiles, findings=self.findings
+        )
         lines = pd.concat([lines, hardware], ignore_index=True) if len(hardware) else lines
         return Reckoned(lines, months, uncovered, self.findings, [file.name for file in self.files], rows)
 
@@ -231,7 +265,9 @@ class _Run:
         for file in self.files:
             digest = self.digests.setdefault(file.index, sha256(file.path))
             if digest in seen:
-                found.error("duplicate-file", f"holds the same bytes as {seen[digest]}", "remove one of them", file=file.name)
+                found.error(
+                    "duplicate-file", f"holds the same bytes as {seen[digest]}", "remove one of them", file=file.name
+                )
                 continue
             seen[digest] = file.name
             yield from workload_chunks([file], self.dialect, found)
@@ -263,7 +299,13 @@ class _Run:
             known = self._tracks.get(month)
             if known is None or len(known.zones) < len(names):
                 present = [name for name in names if name in self.zones]
-                grid = open_grid(present, *month_range_us(month, month), folder=self.settings.path("grid.folder"), options=self.options, findings=self.findings)
+                grid = open_grid(
+                    present,
+                    *month_range_us(month, month),
+                    folder=self.settings.path("grid.folder"),
+                    options=self.options,
+                    findings=self.findings,
+                )
                 known = self._tracks[month] = build_tracks(grid, names, self.layers)
             return known
 
@@ -322,7 +364,7 @@ def _by_month(parts: Parts) -> Iterator[tuple[int, Parts]]:
     for number in range(low, high + 1):
         inside = month == number
         if inside.any():
-            yield number, Parts(*(None if array is None else array[inside] for array in parts))
+            yield number, parts.take(inside)
 
 
 def hardware_balance(settings: Settings) -> tuple[pd.DataFrame, Findings]:
@@ -338,7 +380,9 @@ def hardware_balance(settings: Settings) -> tuple[pd.DataFrame, Findings]:
     entries = Ledger(settings.path("ledger.path")).live()
     months = sorted(set(entries["period"]))
     policy = _policy(settings)
-    register, assets = fleet(nodes, policy, settings.text("entity.consolidation"), str(settings.path("hardware.profiles")), findings)
+    register, assets = fleet(
+        nodes, policy, settings.text("entity.consolidation"), str(settings.path("hardware.profiles")), findings
+    )
     findings.raise_errors()
     rolled = balance(assets, register, months, policy)
     _agree(rolled, entries)

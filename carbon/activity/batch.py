@@ -9,12 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from carbon.activity.power import LOADS, US_PER_HOUR
+from carbon.core.errors import UsageError
 from carbon.core.schema import columns
 from carbon.core.time import cell_of, split
 
 if TYPE_CHECKING:
-    from carbon.activity.register import Codes, Register
     from numpy.typing import NDArray
+
+    from carbon.activity.register import Codes, Register
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -24,9 +26,10 @@ UNKNOWN = -1
 
 
 class Batch(NamedTuple):
-    """Rows of activity; `requests` or `tokens` None: not known. `node` and `zone` are codes (-1: unknown, or not given), `work` codes (product, model, mode, activity).
+    """Rows of activity. `node` and `zone` are codes (-1: unknown, or not given), `work` codes (product, model, mode, activity).
 
-    `energy_kwh` is at the IT load, or at the meter where `at_meter`; `metered` tells measured from modelled.
+    `energy_kwh` is at the IT load, or at the meter where `at_meter`; `metered` tells measured from modelled. `requests` or
+    `tokens` None: not known.
     """
 
     row: Ints
@@ -43,7 +46,7 @@ class Batch(NamedTuple):
 
     def take(self, rows: Ints | NDArray[np.bool_]) -> Batch:
         """The batch of some rows."""
-        return Batch(*(part[rows] if isinstance(part, np.ndarray) else part for part in self))
+        return self._make(part[rows] if isinstance(part, np.ndarray) else part for part in self)
 
 
 class Parts(NamedTuple):
@@ -59,6 +62,10 @@ class Parts(NamedTuple):
     energy_kwh: Floats
     requests: Floats | None
     tokens: Floats | None
+
+    def take(self, rows: slice | Ints | NDArray[np.bool_]) -> Parts:
+        """Some of the parts."""
+        return self._make(None if array is None else array[rows] for array in self)
 
 
 def encode(table: pa.Table, register: Register, works: Codes, at_meter: bool = False) -> Batch:
@@ -133,7 +140,11 @@ def _modelled_kwh(table: pa.Table, batch: Batch, register: Register, rows: Ints)
 
 
 def _instants(table: pa.Table, name: str) -> Ints:
-    return np.asarray(_array(table, name).cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+    cells = _array(table, name)
+    if not pa.types.is_timestamp(cells.type) or cells.type.tz is None:
+        raise UsageError(f"column {name} holds {cells.type}, not instants: give it a time zone, as read_workload does")
+    us = cells.cast(pa.timestamp("us", "UTC")).cast(pa.int64())  # DataFrames come in nanoseconds and seconds too
+    return np.asarray(us.to_numpy(zero_copy_only=False), np.int64)
 
 
 def _ints(table: pa.Table, name: str) -> Ints:

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pyarrow as pa
+    from numpy.typing import NDArray
+
     from carbon.activity.batch import Batch
     from carbon.activity.register import Register
     from carbon.core.findings import Findings
-    from numpy.typing import NDArray
 
     Flags = NDArray[np.bool_]
 
@@ -41,7 +42,15 @@ def check_rows(
         for i in np.flatnonzero(rows).tolist():
             when = isoformat(edge[batch.node[i]])
             word = "works before it was in service" if edge is register.in_service_us else "works after it retired"
-            findings.error("out-of-service", f"{word} ({when})", mend, file=file, row=batch.row[i], column="node", value=register.nodes[batch.node[i]])
+            findings.error(
+                "out-of-service",
+                f"{word} ({when})",
+                mend,
+                file=file,
+                row=batch.row[i],
+                column="node",
+                value=register.nodes[batch.node[i]],
+            )
     good &= ~(early | late)
     return good & _plausible(table, batch, register, good, file, findings)
 
@@ -50,7 +59,15 @@ def _known_nodes(table: pa.Table, batch: Batch, register: Register, file: str, f
     good = batch.node != UNKNOWN
     for i in np.flatnonzero(~good).tolist():
         name = str(table["node"][i].as_py())
-        findings.error("unknown-node", "is not in the node register", _near(name, register), file=file, row=batch.row[i], column="node", value=name)
+        findings.error(
+            "unknown-node",
+            "is not in the node register",
+            _near(name, register),
+            file=file,
+            row=batch.row[i],
+            column="node",
+            value=name,
+        )
     return good
 
 
@@ -61,14 +78,20 @@ def _near(name: str, register: Register) -> str:
     return f"near names: {near}" if near else "add it to nodes.csv"
 
 
-def _known_zones(
-    batch: Batch, register: Register, known: Mapping[str, object], file: str, findings: Findings
-) -> Flags:
+def _known_zones(batch: Batch, register: Register, known: Mapping[str, object], file: str, findings: Findings) -> Flags:
     labels = register.zones.labels
     unknown = np.array([label not in known for label in labels] + [False])
     bad = unknown[batch.zone]
     for i in np.flatnonzero(bad).tolist():
-        findings.error("unknown-zone", "is not a known zone", "see `carbon grid zones`", file=file, row=batch.row[i], column="zone", value=labels[batch.zone[i]])
+        findings.error(
+            "unknown-zone",
+            "is not a known zone",
+            "see `carbon grid zones`",
+            file=file,
+            row=batch.row[i],
+            column="zone",
+            value=labels[batch.zone[i]],
+        )
     return ~bad
 
 
@@ -94,16 +117,28 @@ def _plausible(table: pa.Table, batch: Batch, register: Register, good: Flags, f
     return ~(unknown | (over & ~short))
 
 
-def _explain_unknown(
-    table: pa.Table, batch: Batch, register: Register, i: int, file: str, findings: Findings
-) -> None:
+def _explain_unknown(table: pa.Table, batch: Batch, register: Register, i: int, file: str, findings: Findings) -> None:
     """Why the power model cannot reckon a row: busy without a kind of load, or a profile that says nothing."""
     hardware = register.stretches[register.stretch_at(batch.node[[i]], batch.start_us[[i]])[0]].hardware
     place: dict[str, object] = {"file": file, "row": batch.row[i]}
     busy = "busy_fraction" in table.column_names and table["busy_fraction"][i].is_valid
     if busy and not ("load" in table.column_names and table["load"][i].is_valid):
-        findings.error("no-load", "is empty beside busy_fraction", "say decode, prefill, train or mixed", column="load", **place)
+        findings.error(
+            "no-load", "is empty beside busy_fraction", "say decode, prefill, train or mixed", column="load", **place
+        )
     elif busy:
-        findings.error("no-power", f"profile {hardware} has no power figures", "give tdp_w and idle_w in the profile, or energy_kwh", column="busy_fraction", **place)
+        findings.error(
+            "no-power",
+            f"profile {hardware} has no power figures",
+            "give tdp_w and idle_w in the profile, or energy_kwh",
+            column="busy_fraction",
+            **place,
+        )
     else:
-        findings.error("no-token-figure", f"profile {hardware} has no energy per token", "give energy_kwh, or busy_fraction and load", column="output_tokens", **place)
+        findings.error(
+            "no-token-figure",
+            f"profile {hardware} has no energy per token",
+            "give energy_kwh, or busy_fraction and load",
+            column="output_tokens",
+            **place,
+        )

@@ -11,10 +11,11 @@ from carbon.activity.power import US_PER_HOUR
 from carbon.core.time import HOUR_US, isoformat, month_range_us, month_text
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from carbon.activity.batch import Batch, Parts
     from carbon.activity.register import Register
     from carbon.core.findings import Findings
-    from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
 
@@ -56,7 +57,9 @@ class Meters:
         kw = batch.energy_kwh[rows] / ((batch.end_us - batch.start_us)[rows] / US_PER_HOUR)
         bins = np.clip((np.log10(kw) - _LOWEST_LOG_KW) * _BINS_PER_DECADE, 0, _BINS - 1).astype(np.int64)
         nodes = len(self._register.nodes)
-        counts = np.bincount(batch.node[rows] * _BINS + bins, minlength=nodes * _BINS).reshape(nodes, _BINS).cumsum(axis=1)
+        counts = (
+            np.bincount(batch.node[rows] * _BINS + bins, minlength=nodes * _BINS).reshape(nodes, _BINS).cumsum(axis=1)
+        )
         enough = np.flatnonzero(counts[:, -1] >= _ENOUGH_ROWS)
         median = (counts[enough] * 2 >= counts[enough, -1:]).argmax(axis=1) / _BINS_PER_DECADE + _LOWEST_LOG_KW
         with self._lock:

@@ -16,9 +16,10 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
     from carbon.activity.batch import Batch
     from carbon.core.findings import Findings
-    from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
 
@@ -120,7 +121,11 @@ def _check_bucket(frame: pd.DataFrame, findings: Findings) -> None:
     before = frame.shift()
     same = frame["key"] == before["key"]
     reach = frame.groupby("key")["end_us"].cummax().shift()
-    for (_, now), (_, then) in zip(frame[same & (frame["start_us"] < reach)].iterrows(), before[same & (frame["start_us"] < reach)].iterrows(), strict=True):
+    for (_, now), (_, then) in zip(
+        frame[same & (frame["start_us"] < reach)].iterrows(),
+        before[same & (frame["start_us"] < reach)].iterrows(),
+        strict=True,
+    ):
         twin = now["start_us"] == then["start_us"] and now["end_us"] == then["end_us"]
         found = Edges(*(np.array([now[name]]) for name in ("key", "start_us", "end_us", "row")), now["file"])
         _report(findings, found, 0, f"{then['file']}:{int(then['row'])}", bool(twin))

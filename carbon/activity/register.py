@@ -61,7 +61,9 @@ class Codes:
 class Register:
     """Nodes and their stretches, sorted by node and time; built by `build_register`."""
 
-    def __init__(self, stretches: Sequence[Stretch], node: Ints, start_us: Ints, end_us: Ints, power: PowerModel) -> None:
+    def __init__(
+        self, stretches: Sequence[Stretch], node: Ints, start_us: Ints, end_us: Ints, power: PowerModel
+    ) -> None:
         """Index the stretches; `node` is the code of each one's node."""
         self.stretches = list(stretches)
         self.nodes = list(dict.fromkeys(stretch.node for stretch in self.stretches))
@@ -103,7 +105,9 @@ def build_register(
     file: str = "nodes.csv",
 ) -> Register:  # fmt: skip
     """Register of a node table (index `row`, as read_nodes gives it). Unknown zones and profiles are findings."""
-    table = nodes.dropna(subset=["node", "in_service", "zone", "hardware", "devices"]).sort_values(["node", "valid_from"])
+    table = nodes.dropna(subset=["node", "in_service", "zone", "hardware", "devices"]).sort_values(
+        ["node", "valid_from"]
+    )
     profiles = {name: _profile(name, table, own_profiles, findings, file) for name in table["hardware"].unique()}
     hosts = {str(name) for name in table["host"].dropna()} | {p.host for p in profiles.values() if p and p.host}
     profiles |= {name: _profile(name, table, own_profiles, findings, file) for name in sorted(hosts - set(profiles))}
@@ -135,14 +139,17 @@ def _profile(name: str, table: pd.DataFrame, own: str, findings: Findings, file:
 def _register(table: pd.DataFrame, consolidation: str, profiles: Mapping[str, Profile]) -> Register:
     stretches = [
         Stretch(
-            row["node"], row["operator"], row["zone"], _optional(row["market"]), row["boundary"], row["hardware"], float(row["pue"]),
-            route(row["boundary"], row["operated"] == "true", consolidation), int(str(number)),
+            row["node"], row["operator"], row["zone"], _optional(row["market"]), row["boundary"], row["hardware"],
+            float(row["pue"]), route(row["boundary"], row["operated"] == "true", consolidation),
+            int(str(number)),
         )
         for number, row in table.iterrows()
     ]  # fmt: skip
     start, retired = us_of(table["valid_from"]), us_of(table["retired"], NEVER_US)
     names = table["node"].to_numpy(object)
-    node = np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64) if len(names) else np.empty(0, np.int64)
+    node = (
+        np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64) if len(names) else np.empty(0, np.int64)
+    )
     next_start = np.append(start[1:], NEVER_US)
     end = np.where(np.append(node[1:] == node[:-1], False), next_start, retired) if len(node) else retired
     power = PowerModel.of_nodes([(row, profiles) for _, row in table.iterrows()])

@@ -137,7 +137,12 @@ def progress_bar(files: int, label: str) -> Iterator[Callable[[int, int], None] 
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rows]:,} rows"), TimeRemainingColumn()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[rows]:,} rows"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=screen, transient=True) as bar:
         task = bar.add_task(label, total=files, rows=0)
         yield lambda file, rows: bar.update(task, completed=file, rows=rows)

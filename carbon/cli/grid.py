@@ -91,7 +91,9 @@ def import_(
     for path in files:
         if not path.is_file():
             raise NotFoundError(f"no file {path}")
-        result = import_series(path, settings.path("grid.folder"), dialect=dialect, own=_own(settings), retrieved_us=present)
+        result = import_series(
+            path, settings.path("grid.folder"), dialect=dialect, own=_own(settings), retrieved_us=present
+        )
         show_findings(list(result.findings))
         typer.echo(f"{path.name}: {result.rows:,} intervals of {', '.join(result.zones)} taken in")
 

@@ -33,7 +33,9 @@ def log(context: typer.Context, as_of: AsOf = None, format: FormatOption = Forma
 @guarded
 def show(
     context: typer.Context,
-    period: Annotated[str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else all.")] = None,
+    period: Annotated[
+        str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else all.")
+    ] = None,
     as_of: AsOf = None,
     format: FormatOption = Format.table,  # noqa: A002
     output: OutputOption = None,

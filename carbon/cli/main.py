@@ -29,9 +29,12 @@ def _version(wanted: bool) -> None:
 def options(
     context: typer.Context,
     folder: Annotated[Path, typer.Option("-C", metavar="DIR", help="Project folder to run in.")] = Path(),
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")] = False,  # noqa: ARG001, FBT002
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
+    ] = False,
 ) -> None:
-    """Scope 2 and Scope 3 of distributed AI-compute networks, kept in a ledger that can be traced and reckoned again."""
+    """Scope 2 and Scope 3 of distributed AI-compute networks, in a ledger that can be traced and reckoned again."""
+    del version
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder", param_hint="-C")
     context.obj = folder

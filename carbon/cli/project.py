@@ -48,7 +48,9 @@ def demo(folder: FolderArgument = Path("carbon-demo")) -> None:
 
     print_month(load(folder), LAST_MONTH)
     screen = console()
-    screen.print(f"\nThe workload of this network is made up; its {outcome.reckoned.rows:,} rows lie in {folder}/workload.")
+    screen.print(
+        f"\nThe workload of this network is made up; its {outcome.reckoned.rows:,} rows lie in {folder}/workload."
+    )
     screen.print("Intensities are typical or annual figures, not measured ones: every energy line is provisional.")
     screen.print("\nTry next:")
     for line in (
@@ -153,5 +155,3 @@ def _window(month: str | None, from_: str | None, to: str | None) -> Window:
 def _counts(reckoned: Reckoned) -> str:
     errors, warnings = (reckoned.findings.count(severity) for severity in ("error", "warning"))
     return f"{errors:,} error{'s' * (errors != 1)}, {warnings:,} warning{'s' * (warnings != 1)}"
-
-

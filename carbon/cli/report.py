@@ -63,7 +63,9 @@ def report(
         print_month(settings, period, words, str(energy), str(hardware), as_of)
         return
     ledger = Ledger(settings.path("ledger.path"))
-    frame = rows(ledger, period or _last_month(settings), by=words, energy=str(energy), hardware=str(hardware), as_of=as_of)
+    frame = rows(
+        ledger, period or _last_month(settings), by=words, energy=str(energy), hardware=str(hardware), as_of=as_of
+    )
     emit(frame, str(format), "report", output)
 
 
@@ -77,7 +79,16 @@ def print_month(
 
     ledger = Ledger(settings.path("ledger.path"))
     wanted = period or _last_month(settings)
-    print_report(ledger, wanted, console(), by=by or [], energy=energy, hardware=hardware, as_of=as_of, entity=settings.text("entity.name"))
+    print_report(
+        ledger,
+        wanted,
+        console(),
+        by=by or [],
+        energy=energy,
+        hardware=hardware,
+        as_of=as_of,
+        entity=settings.text("entity.name"),
+    )
 
 
 def _last_month(settings: Settings) -> str:

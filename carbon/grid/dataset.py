@@ -158,7 +158,11 @@ class _Builder:
         return xr.Dataset(
             {
                 "direct_g_per_kwh": (dims, self.direct, {"units": "g/kWh", "long_name": "combustion at the plant"}),
-                "lifecycle_g_per_kwh": (dims, self.lifecycle, {"units": "g/kWh", "long_name": "with fuel chain and plant"}),
+                "lifecycle_g_per_kwh": (
+                    dims,
+                    self.lifecycle,
+                    {"units": "g/kWh", "long_name": "with fuel chain and plant"},
+                ),
                 "tier": (dims, tier_of[self.factor], _flags(TIERS)),
                 "status": (dims, self.status, _flags(STATUSES)),
                 "factor": (dims, self.factor, {"factors": [factor._asdict() for factor in self.factors]}),
@@ -277,4 +281,3 @@ def loss_rate(zone: str, year: int, own: str = "") -> tuple[float, str]:
     rate = number(best["loss_fraction"])
     k = rate / (1 - rate) if best["loss_basis"] == "of_injection" else rate
     return k, f"{best['country']}/losses/{best['year']}@1"
-

@@ -32,7 +32,6 @@ ROUNDING_G_PER_KWH = 1.0  # both figures may be rounded to whole grams
 SAME_ROWS = 24
 _MARGINAL = re.compile(r"(?<![a-z])(moer|marginal)", re.IGNORECASE)
 _SERIES = ["zone", "source"]
-_NO_END = -1
 
 
 class ImportResult(NamedTuple):
@@ -88,12 +87,12 @@ def read_series(
         table = _read_mix(file, fuels, factors, dialect, findings)
     else:
         table = read_table(file, "intensity", dialect, findings, name)
-        _check_figures(table, kind, findings, name)
+        check_figures(table, kind, findings, name)
     if table.empty and not any(finding.file == name for finding in findings.errors):
         findings.error("empty-file", "has no rows", "import a file with at least two intervals", file=name)
-    _check_names(table, own, findings, name)
+    check_names(table, own, findings, name)
     series = _with_ends(_stamped(table, file, retrieved_us), findings, name)
-    _check_values(series, findings, name)
+    check_values(series, findings, name)
     return series.loc[series[list(FIGURES)].notna().any(axis=1), list(store.COLUMNS)]
 
 
@@ -183,41 +182,12 @@ def _incomplete(
         (idle, "mix-empty", "nothing generates", "check the file; an intensity needs generation"),
     )
     for mask, code, problem, mend in cases:
-        for zone, count, first in _by_zone(table, mask):
+        for zone, count, first in by_zone(table, mask):
             findings.warning(
                 code, f"{problem} in {count:,} rows, which are not covered", mend,
                 file=name, row=first, column="zone", value=zone,
             )  # fmt: skip
     return lacking
-
-
-def _by_zone(table: pd.DataFrame, mask: pd.Series) -> Iterator[tuple[str, int, object]]:
-    """Zone, number of rows and first row, of the rows in `mask`."""
-    for zone, rows in table[mask].groupby("zone"):
-        yield str(zone), len(rows), rows.index[0]
-
-
-def _check_figures(table: pd.DataFrame, kind: str, findings: Findings, name: str) -> None:
-    for row in table.index[table[list(FIGURES)].isna().all(axis=1)] if kind else ():
-        findings.error(
-            "no-figure", "has neither direct nor lifecycle intensity", "fill one in, or leave the row out",
-            file=name, row=row, column=FIGURES[0],
-        )  # fmt: skip
-
-
-def _check_names(table: pd.DataFrame, own: str, findings: Findings, name: str) -> None:
-    for zone, count, first in _by_zone(table, ~table["zone"].isin(list(zones(own)))):
-        near = near_names(zone, zones(own))
-        findings.error(
-            "unknown-zone", f"is not a known zone ({count:,} rows)",
-            f"near names: {near}" if near else "see `carbon grid zones`", file=name, row=first, column="zone", value=zone,
-        )  # fmt: skip
-    for source in table["source"].dropna().unique():
-        if _MARGINAL.search(source):
-            findings.error(
-                "marginal", "names a marginal figure; a ledger takes average ones", "import average intensity",
-                file=name, column="source", value=source,
-            )  # fmt: skip
 
 
 def _stamped(table: pd.DataFrame, file: Path, retrieved_us: int) -> pd.DataFrame:
@@ -227,7 +197,7 @@ def _stamped(table: pd.DataFrame, file: Path, retrieved_us: int) -> pd.DataFrame
     rows = rows.assign(
         source=rows["source"].fillna(file.stem),
         start_us=us_of(rows["start"]),
-        end_us=us_of(rows["end"], _NO_END),
+        end_us=us_of(rows["end"], NO_END),
         published_us=published.mask(rows["published"].isna()),
         retrieved_us=retrieved_us,
         includes_losses=rows["includes_losses"].eq("true"),
@@ -242,18 +212,18 @@ def _with_ends(rows: pd.DataFrame, findings: Findings, name: str) -> pd.DataFram
     pieces = [rows[:0]]
     for _, series in rows.groupby(_SERIES):
         twice = series.duplicated("start_us")
-        _report(series[twice], "start", "duplicate-row", "stands twice for the same time", "keep one", findings, name)
+        report(series[twice], "start", "duplicate-row", "stands twice for the same time", "keep one", findings, name)
         found = _found_ends(series[~twice], findings, name)
-        _check_stamps(found, findings, name)
-        _check_clock(pd.concat([found, series[twice]]), findings, name)
+        check_stamps(found, findings, name)
+        check_clock(pd.concat([found, series[twice]]), findings, name)
         pieces.append(found)
     return pd.concat(pieces) if len(pieces) > 1 else rows
 
 
 def _found_ends(series: pd.DataFrame, findings: Findings, name: str) -> pd.DataFrame:
-    open_ = (series["end_us"] == _NO_END).to_numpy()
+    open_ = (series["end_us"] == NO_END).to_numpy()
     steps = steps_of(series["start_us"].to_numpy())
-    _report(
+    report(
         series[open_ & (steps == 0)], "end", "no-end", "cannot be found from so few rows", "add the column end",
         findings, name,
     )  # fmt: skip
@@ -263,79 +233,9 @@ def _found_ends(series: pd.DataFrame, findings: Findings, name: str) -> pd.DataF
         findings.warning(
             "step-change", f"changes its step {len(changes)} times, first from {minutes[0]} to {minutes[1]} minutes",
             "compare it with the publisher's, or add the column end: missing rows can look like longer steps",
-            file=name, row=series.index[changes[0] + 1], column="start", value=_series_name(series),
+            file=name, row=series.index[changes[0] + 1], column="start", value=series_name(series),
         )  # fmt: skip
-    found = np.where(steps == 0, _NO_END, series["start_us"] + steps)
+    found = np.where(steps == 0, NO_END, series["start_us"] + steps)
     return series.assign(end_us=np.where(open_, found, series["end_us"]))
 
 
-def _check_stamps(series: pd.DataFrame, findings: Findings, name: str) -> None:
-    start, end = series["start_us"].to_numpy(), series["end_us"].to_numpy()
-    known = end != _NO_END
-    backwards = known & (end <= start)
-    off = (start % GRID_US != 0) | (known & ~backwards & ~is_step(end - start))
-    latest = np.append([_NO_END], np.maximum.accumulate(end)[:-1])
-    faults = (
-        (backwards, "end", "end-not-after-start", "is not after start", "check both times"),
-        (off, "start", "off-step", "does not lie on whole five minutes, or its step neither divides an hour nor is whole hours",
-         "check the time, or give the column end"),
-        (start < latest, "start", "overlap", "begins before an earlier interval of the series ends", "cut one of the two"),
-    )  # fmt: skip
-    for mask, column, code, problem, mend in faults:
-        _report(series[mask], column, code, problem, mend, findings, name)
-    gaps = np.flatnonzero(known[:-1] & (start[1:] > latest[1:]))
-    if len(gaps):
-        hours = (start[gaps + 1] - latest[gaps + 1]).sum() / HOUR_US
-        first = f"{isoformat(latest[gaps[0] + 1])} to {isoformat(start[gaps[0] + 1])}"
-        findings.warning(
-            "gaps", f"has {len(gaps):,} gaps, {hours:g} hours in all, the first from {first}",
-            "import what is missing; until then those hours fall to the next tier", file=name,
-            row=series.index[gaps[0]], column="start", value=_series_name(series),
-        )  # fmt: skip
-
-
-def _check_clock(series: pd.DataFrame, findings: Findings, name: str) -> None:
-    series = series.sort_values("start_us", kind="stable")
-    rule = local_clock(series["start_us"].to_numpy(), series["end_us"].to_numpy())
-    if rule:
-        findings.warning(
-            "local-clock", f"lacks an hour in spring and has one too many or too few in autumn, as a local clock by {rule} rules",
-            "write times with their offset, or leave the offset out and set time_zone under [inputs]",
-            file=name, column="start", value=_series_name(series),
-        )  # fmt: skip
-
-
-def _series_name(series: pd.DataFrame) -> str:
-    return " ".join(series[_SERIES].iloc[0])
-
-
-def _check_values(series: pd.DataFrame, findings: Findings, name: str) -> None:
-    direct, lifecycle = (series[column] for column in FIGURES)
-    excess = direct - lifecycle
-    checks: tuple[tuple[pd.Series, str, Callable[[int], str], str], ...] = (
-        (excess > ROUNDING_G_PER_KWH, "direct-above-lifecycle",
-         lambda n: f"direct is above lifecycle in {n:,} rows; upstream would be negative", "check which figure is which"),
-        (series[list(FIGURES)].max(axis=1) > HIGHEST_G_PER_KWH, "too-intense",
-         lambda n: f"is above {HIGHEST_G_PER_KWH:,.0f} g/kWh in {n:,} rows", "check the unit: g/kWh, not lb/MWh or kg/MWh × 1000"),
-        (_is_copy(series, excess), "direct-is-lifecycle",
-         lambda n: f"direct equals lifecycle in all {n:,} rows", "check which it is, and leave the other out"),
-    )  # fmt: skip
-    for mask, code, problem, mend in checks:
-        for zone, count, first in _by_zone(series, mask):
-            findings.warning(code, problem(count), mend, file=name, row=first, column="zone", value=zone)
-
-
-def _is_copy(series: pd.DataFrame, excess: pd.Series) -> pd.Series:
-    """Rows of zones whose two figures are the same throughout: fuels burnt always have a chain behind them."""
-    burning = (excess == 0) & (series["direct_g_per_kwh"] > 0)
-    groups = burning.groupby(series["zone"])
-    return groups.transform("all") & (groups.transform("size") >= SAME_ROWS)
-
-
-def _report(
-    rows: pd.DataFrame, column: str, code: str, problem: str, mend: str, findings: Findings, name: str
-) -> None:
-    instants: NDArray[np.int64] = rows[f"{column}_us"].to_numpy()
-    for row, us, zone in zip(rows.index, instants, rows["zone"], strict=True):
-        value = f"{zone} {isoformat(us)}" if us != _NO_END else zone
-        findings.error(code, problem, mend, file=name, row=row, column=column, value=value)

@@ -76,9 +76,10 @@ def load(folder: str | Path, wanted: Sequence[str] | None = None) -> list[Series
 
 def _latest(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows in order of start, none overlapping: where two do, the one that stands later in `rows` holds."""
-    last = rows.drop_duplicates("start_us", keep="last").sort_values("start_us", kind="stable")
-    if (last["start_us"].to_numpy()[1:] >= last["end_us"].to_numpy()[:-1]).all():
-        return last
+    rows = rows.drop_duplicates(["start_us", "end_us"], keep="last")
+    in_order = rows.sort_values("start_us", kind="stable")
+    if (in_order["start_us"].to_numpy()[1:] >= in_order["end_us"].to_numpy()[:-1]).all():
+        return in_order
     edges = np.unique(rows[["start_us", "end_us"]].to_numpy())
     first, stop = (np.searchsorted(edges, rows[column].to_numpy()) for column in ("start_us", "end_us"))
     holder = np.full(len(edges), -1)

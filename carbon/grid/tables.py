@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from carbon.core.errors import UsageError
 from carbon.core.resources import folder
 
 if TYPE_CHECKING:
@@ -26,15 +27,24 @@ class Zone(NamedTuple):
 
 @cache
 def rows(table: str, own: str = "") -> tuple[Mapping[str, str], ...]:
-    """Rows of `grid_data/<table>.csv` as text, those of the folder `own` first. Raises FileNotFoundError."""
-    files = [folder("grid_data") / f"{table}.csv"]
-    if own and (Path(own) / f"{table}.csv").is_file():
-        files.insert(0, Path(own) / f"{table}.csv")
-    found: list[Mapping[str, str]] = []
-    for path in files:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            found.extend(csv.DictReader(file))
-    return tuple(found)
+    """Rows of `grid_data/<table>.csv` as text, those of the folder `own` first.
+
+    Raises FileNotFoundError when the install lost it, UsageError for a table of one's own that lacks a column.
+    """
+    bundled = _read(folder("grid_data") / f"{table}.csv")
+    path = Path(own) / f"{table}.csv"
+    if not own or not path.is_file():
+        return bundled
+    added = _read(path)
+    lacking = [column for column in bundled[0] if added and added[0].get(column) is None]
+    if lacking:
+        raise UsageError(f"{path} lacks the columns {', '.join(lacking)}: give it those of the bundled {table}.csv")
+    return added + bundled
+
+
+def _read(path: Path) -> tuple[Mapping[str, str], ...]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return tuple(csv.DictReader(file))
 
 
 @cache
@@ -56,5 +66,8 @@ def near_names(name: str, known: Mapping[str, object]) -> str:
 
 
 def number(text: str) -> float:
-    """A figure of a table; NaN where the cell is empty."""
-    return float(text) if text else float("nan")
+    """A figure of a table; NaN where the cell is empty. Raises UsageError for text."""
+    try:
+        return float(text) if text else float("nan")
+    except ValueError:
+        raise UsageError(f"{text!r} in a table of grid data is not a number; write digits with a decimal point") from None

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from carbon.core.schema import columns
-from carbon.core.time import YEAR_2000_US, from_us, is_day, isoformat, parse_instant, to_us
+from carbon.core.time import YEAR_2000_US, is_day, isoformat, parse_instant, to_us
 from carbon.readers.files import read_rows
 
 if TYPE_CHECKING:
@@ -37,11 +37,11 @@ class Dialect(NamedTuple):
     now_us: int = _LATEST_US
 
 
-class _Fault(Exception):
+class _CellError(Exception):
     """What is wrong with one cell: code, problem, mend."""
 
 
-_NAIVE = _Fault(
+_NAIVE = _CellError(
     "naive-time", "has no offset from UTC", "write 2026-10-01T00:00:00Z, or set time_zone under [inputs] in carbon.toml"
 )
 
@@ -155,7 +155,7 @@ def _cell_by_cell(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chun
     for index, cell in enumerate(cells.to_pylist()):
         try:
             values.append(None if cell is None or cell == "" else parse(cell, column, dialect))
-        except _Fault as fault:
+        except _CellError as fault:
             code, problem, mend = fault.args
             _report(findings, chunk, column, index, cell, code, problem, mend)
             values.append(None)
@@ -165,19 +165,19 @@ def _cell_by_cell(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chun
 def _parse_instant(cell: object, column: Column, dialect: Dialect) -> int:
     text = cell.isoformat() if isinstance(cell, datetime) else str(cell)
     if column.type == "time" and is_day(text):
-        raise _Fault("bad-time", "is a day, not an instant", "write it like 2026-10-01T00:00:00Z")
+        raise _CellError("bad-time", "is a day, not an instant", "write it like 2026-10-01T00:00:00Z")
     try:
         return parse_instant(text)
     except ValueError as error:
         if "offset" not in str(error):
-            raise _Fault("bad-time", f"is {error}", "write it like 2026-10-01T00:00:00Z") from None
+            raise _CellError("bad-time", f"is {error}", "write it like 2026-10-01T00:00:00Z") from None
     if not dialect.time_zone:
         raise _NAIVE
     return _local_instant(text, dialect.time_zone)
 
 
 def _parse_text(cell: object, _: Column, __: Dialect) -> float:
-    raise _Fault("not-text", f"is {type(cell).__name__}, not text", "write it as text")
+    raise _CellError("not-text", f"is {type(cell).__name__}, not text", "write it as text")
 
 
 def _local_instant(text: str, zone: str) -> int:
@@ -187,7 +187,7 @@ def _local_instant(text: str, zone: str) -> int:
     early, late = (naive.replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1))
     if early.utcoffset() != late.utcoffset():
         word = "does not exist" if early.utcoffset() < late.utcoffset() else "stands for two instants"  # type: ignore[operator]
-        raise _Fault("dst-time", f"{word} in {zone} (daylight saving)", "write it with its offset from UTC")
+        raise _CellError("dst-time", f"{word} in {zone} (daylight saving)", "write it with its offset from UTC")
     return to_us(early)
 
 
@@ -195,15 +195,15 @@ def _parse_number(cell: object, _: Column, dialect: Dialect) -> float:
     text = str(cell).strip()
     if dialect.decimal == ",":
         if re.search(_THOUSANDS, text):
-            raise _Fault("thousands", "may be thousands or a fraction", "write it without points, with a decimal comma")
+            raise _CellError("thousands", "may be thousands or a fraction", "write it without points, with a decimal comma")
         text = text.replace(",", ".")
     if _NUMBER.fullmatch(text):
         return float(text)
     if text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
-        raise _Fault("not-finite", "is not a finite number", "leave the cell empty if the value is not known")
+        raise _CellError("not-finite", "is not a finite number", "leave the cell empty if the value is not known")
     if re.match(r"[\d.,+-]+\s*[^\d.,\s]", text):
-        raise _Fault("unit-in-number", "has text in a number", "write the number alone; the unit is in the header")
-    raise _Fault("not-a-number", "is not a number", "write digits with a decimal point and no thousands separators")
+        raise _CellError("unit-in-number", "has text in a number", "write the number alone; the unit is in the header")
+    raise _CellError("not-a-number", "is not a number", "write digits with a decimal point and no thousands separators")
 
 
 def _within_bounds(values: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, findings: Findings) -> pa.Array:
@@ -234,7 +234,9 @@ def _bound_checks(values: pa.Array, column: Column, dialect: Dialect) -> list[tu
         checks.append((low, "too-low", word, f"give {column.low:g} or more {_unit(column)}".strip()))
     if math.isfinite(column.high):
         high = pc.greater(values, column.high)
-        checks.append((high, "too-high", f"is above {column.high:g}", f"give {column.high:g} or less {_unit(column)}".strip()))
+        checks.append(
+            (high, "too-high", f"is above {column.high:g}", f"give {column.high:g} or less {_unit(column)}".strip())
+        )
     return checks
 
 
@@ -254,7 +256,14 @@ def _within_choices(values: pa.Array, column: Column, chunk: Chunk, findings: Fi
 
 
 def _report_rows(
-    bad: pa.Array, values: pa.Array, column: Column, chunk: Chunk, findings: Findings, code: str, problem: str, mend: str
+    bad: pa.Array,
+    values: pa.Array,
+    column: Column,
+    chunk: Chunk,
+    findings: Findings,
+    code: str,
+    problem: str,
+    mend: str,
 ) -> None:
     rows = pc.indices_nonzero(pc.fill_null(bad, False)).to_pylist()
     for index in rows:

@@ -18,8 +18,9 @@ from carbon.core.errors import NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from carbon.core.findings import Findings
     from numpy.typing import NDArray
+
+    from carbon.core.findings import Findings
 
     Ints = NDArray[np.int64]
 
@@ -79,7 +80,8 @@ def _hits(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         return [Path(hit) for hit in sorted(glob.glob(str(path)))]
-    return [hit for hit in sorted(path.rglob("*")) if not any(part.startswith(".") for part in hit.relative_to(path).parts)]
+    hits = sorted(path.rglob("*"))
+    return [hit for hit in hits if not any(part.startswith(".") for part in hit.relative_to(path).parts)]
 
 
 def sha256(path: Path) -> str:
@@ -202,7 +204,8 @@ def _is_plain_text(file: SourceFile, findings: Findings) -> bool:
         head = raw.read(_HEAD_BYTES)
     foreign = head.startswith((b"PK\x03\x04", b"PAR1")) or b"\x00" in head
     if foreign:
-        findings.error("foreign-file", "is not text", "give it the ending of what it is, or save it as UTF-8 CSV", file=file.name)
+        mend = "give it the ending of what it is, or save it as UTF-8 CSV"
+        findings.error("foreign-file", "is not text", mend, file=file.name)
     return not foreign
 
 

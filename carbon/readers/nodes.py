@@ -44,7 +44,13 @@ def _check_devices(nodes: pd.DataFrame, findings: Findings, name: str) -> None:
     for row, devices in nodes["devices"].dropna().items():
         if devices != devices // 1:
             findings.error(
-                "part-device", "is not a whole number", "count whole devices", file=name, row=row, column="devices", value=devices
+                "part-device",
+                "is not a whole number",
+                "count whole devices",
+                file=name,
+                row=row,
+                column="devices",
+                value=devices,
             )
 
 
@@ -57,7 +63,12 @@ def _check_service(nodes: pd.DataFrame, findings: Findings, name: str) -> None:
     early = nodes["valid_from"].notna() & (nodes["valid_from"] < nodes["in_service"])
     for row in nodes.index[early]:
         findings.error(
-            "valid-before-service", "is before in_service", "start with in_service", file=name, row=row, column="valid_from"
+            "valid-before-service",
+            "is before in_service",
+            "start with in_service",
+            file=name,
+            row=row,
+            column="valid_from",
         )
 
 

@@ -56,4 +56,3 @@ def _dtype(column: Column) -> object:
     if column.type in {"time", "day"}:
         return "datetime64[us, UTC]"
     return "float64" if column.type in {"number", "count"} else "str"
-

@@ -66,11 +66,14 @@ def decode(chunk: Chunk, dialect: Dialect, findings: Findings) -> pa.Table:
     table = convert(chunk, "workload", dialect, findings)
     table = table.append_column("row", pa.array(chunk.row_numbers(np.arange(table.num_rows))))
     ordered = pc.greater(table["end"], table["start"])
-    _report(table, pc.invert(ordered), chunk, findings, "end-before-start", "end", "is not after start", "swap or mend them")
+    _report(
+        table, pc.invert(ordered), chunk, findings, "end-before-start", "end", "is not after start", "swap or mend them"
+    )
     sourced = _has_energy_source(table)
     if not pc.all(sourced, min_count=0).as_py():  # asked of the raw cells: a faulty one is a finding already
+        unsourced = pc.invert(_has_energy_source(read_rows(chunk, findings)))
         _report(
-            table, pc.invert(_has_energy_source(read_rows(chunk, findings))), chunk, findings, "no-energy", "energy_kwh",
+            table, unsourced, chunk, findings, "no-energy", "energy_kwh",
             "no source of energy in the row", "give energy_kwh, or busy_fraction and load, or tokens",
         )  # fmt: skip
     usable = pc.and_(pc.fill_null(ordered, False), pc.and_(sourced, pc.is_valid(table["node"])))

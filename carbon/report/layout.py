@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+Kind = Literal["text", "time", "number"]
 ROWS_SHOWN = 500
 LINES_PER_CELL = 3
-_TEXT_LEAST, _HEADER_MOST = 10, 20
+_TEXT_LEAST, _HEADER_MOST = 13, 20
 _GAP = 2
 _HEADER_PIECE = re.compile(r"[^_ ]+[_ ]*|[_ ]+")
 
@@ -30,22 +31,22 @@ class Column(NamedTuple):
 
     name: str
     cells: list[str]
-    is_text: bool
+    kind: Kind
     least: int
     wish: int
 
 
-def column(name: str, cells: Sequence[str], is_text: bool, least: int = _TEXT_LEAST) -> Column:
+def column(name: str, cells: Sequence[str], kind: Kind, least: int = _TEXT_LEAST) -> Column:
     """A column of cells: text may be folded down to `least` [terminal cells], anything else is never cut."""
     name = clean(name)
     widest = max(map(cell_len, cells), default=0)
     pieces = max((cell_len(piece.rstrip()) for piece in _HEADER_PIECE.findall(name)), default=1)
-    low = max(min(widest, least) if is_text else widest, min(pieces, _HEADER_MOST))
-    return Column(name, list(cells), is_text, low, max(widest, low, min(cell_len(name), _HEADER_MOST)))
+    low = max(min(widest, least) if kind == "text" else widest, min(pieces, _HEADER_MOST))
+    return Column(name, list(cells), kind, low, max(widest, low, min(cell_len(name), _HEADER_MOST)))
 
 
 def layout(frame: pd.DataFrame, width: int, title: str = "") -> list[RenderableType]:
-    """Renderables of a table no wider than `width` [terminal cells]: title, table or single record, what is left out."""
+    """Renderables of a table no wider than `width` [terminal cells]: title, table or record, what is left out."""
     columns = [_column_of(str(name), frame.iloc[:ROWS_SHOWN, at]) for at, name in enumerate(frame.columns)]
     filled = [one for one in columns if any(one.cells)] or columns
     shown = fitting(filled, width)
@@ -56,14 +57,16 @@ def layout(frame: pd.DataFrame, width: int, title: str = "") -> list[RenderableT
 
 
 def fitting(columns: Sequence[Column], width: int) -> list[Column]:
-    """The columns that fit beside each other in their order, a wide one passed over; at least the first."""
-    shown: list[Column] = []
+    """The columns that fit beside each other: the first, then numbers before times and text, each kind in its order."""
+    by_use = sorted(range(len(columns)), key=lambda at: (at > 0, columns[at].kind != "number"))
+    kept: set[int] = set()
     room = width + _GAP
-    for one in columns:
-        if one.least + _GAP <= room or not shown:
-            shown.append(one)
-            room -= one.least + _GAP
-    return shown
+    for at in by_use:
+        needs = columns[at].least + _GAP
+        if needs <= room or not kept:
+            kept.add(at)
+            room -= needs
+    return [one for at, one in enumerate(columns) if at in kept]
 
 
 def table(columns: Sequence[Column], width: int, strong: Container[int] = ()) -> Table:
@@ -72,7 +75,7 @@ def table(columns: Sequence[Column], width: int, strong: Container[int] = ()) ->
     widths = _widths(columns, width)
     for one, space in zip(columns, widths, strict=True):
         header = Text(fold_header(one.name, space), overflow="fold")
-        drawn.add_column(header, width=space, justify="left" if one.is_text else "right", overflow="fold")
+        drawn.add_column(header, width=space, justify="left" if one.kind == "text" else "right", overflow="fold")
     for number, row in enumerate(zip(*(one.cells for one in columns), strict=True)):
         cells = (_cell(cell, space) for cell, space in zip(row, widths, strict=True))
         drawn.add_row(*cells, style="bold" if number in strong else "")
@@ -95,8 +98,8 @@ def crop(text: str, width: int) -> str:
 
 
 def _column_of(name: str, values: pd.Series) -> Column:
-    is_text = not (is_number(values) or pd.api.types.is_datetime64_any_dtype(values))
-    return column(name, rounded(values), is_text)
+    is_time = pd.api.types.is_datetime64_any_dtype(values)
+    return column(name, rounded(values), "number" if is_number(values) else "time" if is_time else "text")
 
 
 def _widths(columns: Sequence[Column], width: int) -> list[int]:

@@ -34,7 +34,7 @@ CATEGORIES = {
 PHASES = ("use", "upstream", "losses", "manufacturing", "transport", "cooling", "disposal", "write-off")
 PARTS_SHOWN = 10
 NOT_STATED = "(not stated)"
-_TONNES_FROM_KG = 100_000
+_TONNES_FROM_KG = 10_000_000
 _NAME_LEAST = 30
 _BAR_CELLS = 8
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -55,13 +55,12 @@ def render_report(frame: pd.DataFrame, label: str, notes: Iterable[str] = (), wi
     The total under its label, a table by scope, category and phase [kWh, kgCO2e or tCO2e], one by month where there are
     several, one for each grouping column that the table has, and the notes.
     """
-    tables = [_parts_table("", scope_parts(frame), frame, width)]
-    for name in ("month", *GROUPINGS):
-        if name in frame and (name != "month" or frame["month"].nunique() > 1):
-            tables.append(_parts_table(name, parts_by(frame, name), frame, width))
-    bullets = render_notes(notes)
+    names = [name for name in GROUPINGS if name in frame]
+    if frame["month"].nunique() > 1:
+        names.insert(0, "month")
+    tables = [_parts_table(name, parts_by(frame, name), frame, width) for name in names]
     shown: list[RenderableType] = [headline(frame, label)]
-    for one in [*tables, bullets]:
+    for one in [_parts_table("", scope_parts(frame), frame, width), *tables, render_notes(notes)]:
         shown += ["", one] if one.row_count else []
     return shown
 
@@ -106,42 +105,38 @@ def provisional_share(frame: pd.DataFrame) -> float:
 def tier_shares(frame: pd.DataFrame) -> dict[str, float]:
     """Share [1] of a report table's energy by tier of the intensity behind it, largest first; empty without energy."""
     parts = parts_by(frame[frame["energy_kwh"].notna()], "tier")
+    parts.sort(key=lambda part: (-part.energy_kwh, part.name))
     whole = math.fsum(part.energy_kwh for part in parts)
-    if not whole:
-        return {}
-    return {part.name: part.energy_kwh / whole for part in sorted(parts, key=lambda part: (-part.energy_kwh, part.name))}
+    return {part.name: part.energy_kwh / whole for part in parts} if whole else {}
 
 
 def parts_by(frame: pd.DataFrame, name: str) -> list[Part]:
     """Parts by the values of a column: months in their order, others by emissions, largest first."""
-    parts = [Part(str(key[0] or NOT_STATED), *sums) for key, sums in _sums(frame, [name]).items()]
-    if name == "month":
-        return sorted(parts)
-    return sorted(parts, key=lambda part: (-part.kgco2e, part.name))
+    parts = [Part(str(key or NOT_STATED), *sums) for key, sums in _sums(frame, name).items()]
+    return sorted(parts, key=lambda part: (0.0 if name == "month" else -part.kgco2e, part.name))
 
 
 def scope_parts(frame: pd.DataFrame) -> list[Part]:
     """A strong part for each scope, under it its categories and their phases, and the total."""
     parts: list[Part] = []
-    for (scope,), sums in sorted(_sums(frame, ["scope"]).items()):
-        rows = frame[frame["scope"] == scope]
-        parts.append(Part(SCOPES.get(int(str(scope)), f"Scope {scope}"), *sums, strong=True))
+    for scope, rows in frame.groupby("scope"):
+        parts.append(Part(SCOPES.get(int(str(scope)), f"Scope {scope}"), *_pair(_rows(rows)), strong=True))
         parts += _phase_parts(rows[rows["category"].isna()], "  ")
-        for (category,), category_sums in sorted(_sums(rows[rows["category"].notna()], ["category"]).items()):
-            parts += _category_parts(rows[(rows["category"] == category).fillna(False)], int(str(category)), category_sums)
+        for category, part in rows.groupby("category"):
+            parts += _category_parts(int(str(category)), part)
     return [*parts, Part("Total", *_pair(_rows(frame)), strong=True)]
 
 
-def _category_parts(rows: pd.DataFrame, category: int, sums: tuple[float, float]) -> list[Part]:
-    name = f"  {category} {CATEGORIES.get(category, 'category')}"
+def _category_parts(category: int, rows: pd.DataFrame) -> list[Part]:
+    name = f"  {category} {CATEGORIES.get(category, '(see the Scope 3 Standard)')}"
     phases = _phase_parts(rows, "    ")
     if len(phases) == 1:
-        return [Part(f"{name}, {phases[0].name.strip()}", *sums)]
-    return [Part(name, *sums), *phases]
+        return [phases[0]._replace(name=f"{name}, {phases[0].name.strip()}")]
+    return [Part(name, *_pair(_rows(rows))), *phases]
 
 
 def _phase_parts(rows: pd.DataFrame, indent: str) -> list[Part]:
-    sums = {str(key[0]): pair for key, pair in _sums(rows, ["phase"]).items()}
+    sums = {str(phase): pair for phase, pair in _sums(rows, "phase").items()}
     order = sorted(sums, key=lambda phase: (PHASES.index(phase) if phase in PHASES else len(PHASES), phase))
     return [Part(f"{indent}{phase}", *sums[phase]) for phase in order]
 
@@ -149,7 +144,7 @@ def _phase_parts(rows: pd.DataFrame, indent: str) -> list[Part]:
 def _parts_table(name: str, parts: Sequence[Part], frame: pd.DataFrame, width: int) -> Table:
     total = _sum(frame["kgco2e"])
     shown = parts if not name or name == "month" else _with_rest(parts)
-    columns = _columns(name, shown, total, tonnes=max(abs(part.kgco2e) for part in shown) >= _TONNES_FROM_KG)
+    columns = _columns(name, shown, total, tonnes=abs(total) >= _TONNES_FROM_KG)
     strong = {at for at, part in enumerate(shown) if part.strong}
     return table(fitting(columns, width), width, strong)
 
@@ -159,11 +154,11 @@ def _columns(name: str, parts: Sequence[Part], total: float, tonnes: bool) -> li
     energy = round_numbers([part.energy_kwh for part in parts])
     mass = round_numbers([part.kgco2e / (1_000 if tonnes else 1) for part in parts])
     columns = [
-        column(name, [clean(part.name) for part in parts], is_text=True, least=_NAME_LEAST),
-        column("kWh", energy, is_text=False),
-        column("tCO2e" if tonnes else "kgCO2e", mass, is_text=False),
-        column("share", [percent(share) for share in shares], is_text=False),
-        column("", [_bar(share) for share in shares], is_text=True, least=_BAR_CELLS),
+        column(name, [clean(part.name) for part in parts], "text", least=_NAME_LEAST),
+        column("kWh", energy, "number"),
+        column("tCO2e" if tonnes else "kgCO2e", mass, "number"),
+        column("share", [percent(share) for share in shares], "number"),
+        column("", [_bar(share) for share in shares], "text", least=_BAR_CELLS),
     ]
     return columns if any(energy) else [columns[0], *columns[2:]]
 
@@ -177,9 +172,10 @@ def _with_rest(parts: Sequence[Part]) -> list[Part]:
 
 
 def _bar(share: float) -> str:
-    if not 0 < share <= 1:
+    """A bar of eighths of a cell, at least one where there is anything; parts below 0 have none."""
+    if not share > 0:
         return ""
-    full, eighths = divmod(max(round(share * 8 * _BAR_CELLS), 1), 8)
+    full, eighths = divmod(max(round(min(share, 1) * 8 * _BAR_CELLS), 1), 8)
     return "█" * full + _EIGHTHS[eighths].strip()
 
 
@@ -189,11 +185,10 @@ def _amount(kgco2e: float) -> str:
     return f"{round_numbers([kgco2e])[0]} kgCO2e"
 
 
-def _sums(frame: pd.DataFrame, names: Sequence[str]) -> dict[tuple[Cell, ...], tuple[float, float]]:
-    """Energy [kWh] and emissions [kg] by the values of some columns, None where one is missing."""
-    groups: dict[tuple[Cell, ...], list[tuple[float, float]]] = defaultdict(list)
-    keys = zip(*(exact(frame[name]) for name in names), strict=True)
-    for key, row in zip(keys, _rows(frame), strict=True):
+def _sums(frame: pd.DataFrame, name: str) -> dict[Cell, tuple[float, float]]:
+    """Energy [kWh] and emissions [kg] by the values of a column, None where it is missing."""
+    groups: dict[Cell, list[tuple[float, float]]] = defaultdict(list)
+    for key, row in zip(exact(frame[name]), _rows(frame), strict=True):
         groups[key].append(row)
     return {key: _pair(rows) for key, rows in groups.items()}
 

@@ -1,8 +1,9 @@
 """The exact interval join: integrals of step functions on a regular axis over any half-open intervals.
 
 A float64 prefix sum alone loses short rows to cancellation. Here the first and the last cell of an interval count by
-their value, and only whole cells between them by a difference of prefixes; that prefix is an exact int64 sum of
-multiples of a quantum plus a float64 sum of what is smaller than the quantum (docs/decisions/0002-interval-join.md).
+their value, and only whole cells between them by a difference of prefixes; that prefix is an exact sum of multiples of
+a quantum plus a float64 sum of what is smaller than the quantum (docs/decisions/0002-interval-join.md).
+No step looks whether an interval lies in one cell or in many: passes over whole arrays are cheaper than the question.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 _QUANTUM = 1e-6
+_EXACT = 2.0**52  # integers up to here, and their sums by twos, are exact in float64
 
 
 class Axis(NamedTuple):
@@ -34,90 +36,120 @@ class Axis(NamedTuple):
 
 
 class Spans(NamedTuple):
-    """Intervals placed on an axis.
+    """Intervals placed on an axis of step `step_us` [us]; cells are flat, the row of the step function included.
 
-    `first`, `last` are the flat cells (row of the step function included) that hold the first and the last instant;
-    `head`, `tail` [cells] the parts of them that the interval takes (`head` alone where both are the same cell);
-    `length` [cells] the whole interval, on the axis or not; `several` the positions where first and last differ;
-    `outside` tells whether any interval was cut.
+    `after` is the cell after the one that holds the first instant, `last` the one that holds the end, at least `after`.
+    `head` [us] is what the interval takes of the cell before `after`, `tail` [us] of `last`; between, cells are whole.
+    `length` [us] is the whole interval, on the axis or not; `outside` tells whether any interval was cut.
     """
 
-    first: Ints
+    after: Ints
     last: Ints
     head: Floats
     tail: Floats
     length: Floats
-    several: Ints
+    step_us: float
     outside: bool
+
+    def take(self, rows: Ints) -> Spans:
+        """The spans of some intervals."""
+        return Spans(*(part.take(rows) for part in self[:5]), self.step_us, self.outside)
 
 
 def place(axis: Axis, row: Ints, start_us: Ints, end_us: Ints) -> Spans:
     """Place intervals [start_us, end_us) of the given rows of the step function on an axis; what lies outside is cut."""
-    begin, stop = start_us - axis.start_us, end_us - axis.start_us
-    length = (end_us - start_us) / axis.step_us
-    extent = axis.step_us * axis.cells
+    begin, stop, extent = start_us - axis.start_us, end_us - axis.start_us, axis.step_us * axis.cells
     outside = len(begin) > 0 and bool(begin.min() < 0 or stop.max() > extent)
     if outside:
-        begin, stop = np.clip(begin, 0, extent), np.clip(stop, 0, extent)
-    first, last = begin // axis.step_us, (stop - 1) // axis.step_us
-    several = np.flatnonzero(last > first)
-    head = np.maximum(stop - begin, 0) / axis.step_us if outside else length.copy()
-    head[several] = ((first[several] + 1) * axis.step_us - begin[several]) / axis.step_us
-    tail = (stop[several] - last[several] * axis.step_us) / axis.step_us
-    first += row * (axis.cells + 1)
-    last = last[several] + row[several] * (axis.cells + 1)
-    return Spans(first, last, head, tail, length, several, outside)
+        begin, stop = begin.clip(0, extent), stop.clip(0, extent)
+    after = begin // axis.step_us
+    after += 1
+    last = stop // axis.step_us
+    np.maximum(last, after, out=last)
+    head = after * axis.step_us
+    np.minimum(head, stop, out=head)
+    head -= begin
+    stop -= np.multiply(last, axis.step_us, out=begin)
+    tail = np.maximum(stop, 0, out=stop)
+    first_cell = np.multiply(row, axis.cells + 1, out=begin)
+    after += first_cell
+    last += first_cell
+    length = np.subtract(end_us, start_us, out=begin)
+    return Spans(after, last, head.astype(float), tail.astype(float), length.astype(float), float(axis.step_us), outside)
 
 
 class StepFunction:
-    """Values that hold for whole cells of an axis, one row a zone; NaN where there is none."""
+    """Values that hold for whole cells of an axis, one row a zone; NaN where there is none.
+
+    `complete` tells that no cell lacks a value, `empty` that all do.
+    """
 
     def __init__(self, values: Floats) -> None:
         """Prepare prefixes of `values` (row, cell); a NaN counts as nothing, its cell as not covered."""
         present = np.isfinite(values)
-        self.complete = bool(present.all())
-        padded = np.zeros((values.shape[0], values.shape[1] + 1))
+        self.complete, self.empty = bool(present.all()), not present.any()
+        rows, cells = values.shape
+        # Each row ends in a cell of nothing, where intervals that leave the axis end; one more stands before all and after.
+        flat = np.zeros(rows * (cells + 1) + 2)
+        self._before, self._at = flat[:-1], flat[1:]
+        padded = flat[1:-1].reshape(rows, cells + 1)
         np.copyto(padded[:, :-1], values, where=present)
-        self._values = padded.ravel()
-        quanta = np.rint(padded / _QUANTUM).astype(np.int64)
+        self._quantum = max(_QUANTUM, float(np.abs(padded).sum(axis=1).max(initial=0)) / _EXACT)
+        quanta = np.rint(padded / self._quantum)
         self._quanta = _prefix(quanta)
-        rest = padded - quanta * _QUANTUM
+        rest = padded - quanta * self._quantum
         # Values published to six decimals leave nothing but representation error, which is far below 1e-9 of any of them.
         self._rest = None if np.all(np.abs(rest) <= 1e-14 * np.abs(padded)) else _prefix(rest)
-        self._present = None if self.complete else np.pad(present, ((0, 0), (0, 1))).ravel()
-        self._count = None if self.complete else _prefix(np.pad(present, ((0, 0), (0, 1))).astype(np.int64))
+        gaps = np.zeros(len(flat) + 1, np.int32)
+        np.cumsum(np.pad(~present, ((0, 0), (0, 1))), dtype=np.int32, out=gaps[2:-1])
+        gaps[-1] = gaps[-2]
+        self._gaps = gaps[:-2], gaps[1:-1], gaps[2:]  # as they stand before the cell before, before a cell, and after it
 
     def mean(self, spans: Spans) -> Floats:
         """Integral over each span divided by the whole length of its interval [unit of the values]."""
-        total = self._values.take(spans.first)
-        total *= spans.head
-        if len(spans.several):
-            first, last = spans.first[spans.several] + 1, spans.last
-            between = (self._quanta.take(last) - self._quanta.take(first)) * _QUANTUM
-            if self._rest is not None:
-                between += self._rest.take(last) - self._rest.take(first)
-            total[spans.several] += between + self._values.take(last) * spans.tail
+        if self.empty:
+            return np.zeros(len(spans.length))
+        total = self._quanta.take(spans.last)
+        total -= self._quanta.take(spans.after)
+        total *= self._quantum
+        if self._rest is not None:
+            total += self._rest.take(spans.last)
+            total -= self._rest.take(spans.after)
+        total *= spans.step_us
+        for cells, values, part in ((spans.after, self._before, spans.head), (spans.last, self._at, spans.tail)):
+            piece = values.take(cells)
+            piece *= part
+            total += piece
         total /= spans.length
         return total
 
     def covered(self, spans: Spans) -> Floats | None:
         """Share of each interval [1] that has a value; None when all of every interval has."""
-        if self.complete and not spans.outside:
+        if self.complete:
+            return _inside(spans) / spans.length if spans.outside else None
+        before_first, _, after_last = self._gaps
+        touched = np.flatnonzero(after_last.take(spans.last) != before_first.take(spans.after))
+        if not len(touched) and not spans.outside:
             return None
-        share = self._presence(spans.first) * spans.head
-        if len(spans.several):
-            first, last = spans.first[spans.several] + 1, spans.last
-            between = last - first if self._count is None else self._count.take(last) - self._count.take(first)
-            share[spans.several] += between + self._presence(last) * spans.tail
-        share /= spans.length
+        share = _inside(spans) / spans.length if spans.outside else np.ones(len(spans.length))
+        some = spans.take(touched)
+        share[touched] = (_inside(some) - self._missing_us(some)) / some.length
         return share
 
-    def _presence(self, cells: Ints) -> NDArray[np.bool_] | int:
-        return 1 if self._present is None else self._present.take(cells)
+    def _missing_us(self, spans: Spans) -> Floats:
+        before_first, at, after_last = self._gaps
+        head, tail = at.take(spans.after), at.take(spans.last)
+        whole = (tail - head) * spans.step_us
+        return (head - before_first.take(spans.after)) * spans.head + whole + (after_last.take(spans.last) - tail) * spans.tail
 
 
-def _prefix(padded: NDArray[np.generic]) -> NDArray[np.generic]:
+def _inside(spans: Spans) -> Floats:
+    """What of each span lies on the axis [us]."""
+    return spans.head + spans.tail + (spans.last - spans.after) * spans.step_us
+
+
+def _prefix(padded: Floats) -> Floats:
     """Exclusive prefix sums along each row, flat: entry k is the sum of the cells before k."""
-    sums = np.zeros_like(padded)
-    np.cumsum(padded[:, :-1], axis=1, out=sums[:, 1:])
-    return sums.ravel()
+    sums = np.zeros(padded.size + 1)
+    np.cumsum(padded[:, :-1], axis=1, out=sums[:-1].reshape(padded.shape)[:, 1:])
+    return sums

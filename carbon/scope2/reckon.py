@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from carbon.activity.batch import Parts
 from carbon.scope2.join import place
 from carbon.scope2.tracks import NO_LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from carbon.activity.batch import Parts
     from carbon.scope2.tracks import Tracks
     from numpy.typing import NDArray
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 KEYS = ("cell", "stretch", "zone", "work", "layer")
 SUMS = ("parts", "energy_kwh", "requests", "tokens", "location_g", "upstream_g", "losses_g")
-SLICE_ROWS = 131_072
-DENSE_GROUPS = 1 << 22
+SLICE_ROWS = 1 << 16  # the arrays of a slice stay in the processor's cache
 COVERED_TO = 1e-12
 
 
@@ -47,8 +46,45 @@ def shares(parts: Parts, tracks: Tracks) -> Iterator[Shares]:
 
 def partial_sums(parts: Parts, tracks: Tracks) -> pd.DataFrame:
     """Sums of parts by KEYS, columns SUMS: energy [kWh], emissions [g]. Layer -1 holds the energy that nothing covers."""
-    pieces = [_slice_sums(_slice(parts, at), tracks) for at in range(0, len(parts.row), SLICE_ROWS)]
-    return merge(pieces) if pieces else pd.DataFrame(columns=[*KEYS, *SUMS])
+    if not len(parts.row):
+        return pd.DataFrame(columns=[*KEYS, *SUMS])
+    group, keys = _groups(parts)
+    totals = np.zeros((len(tracks.slots) + 1, len(SUMS), len(keys["zone"])))
+    totals[:, 2:4] = [[np.nan if counts is None else 0.0] for counts in (parts.requests, parts.tokens)]
+    for at in range(0, len(group), SLICE_ROWS):
+        piece = slice(at, at + SLICE_ROWS)
+        amounts = [None if amount is None else amount[piece] for amount in (parts.energy_kwh, parts.requests, parts.tokens)]
+        spans = place(tracks.axis, parts.zone[piece], parts.start_us[piece], parts.end_us[piece])
+        _add_slice(totals, group[piece], amounts, spans, tracks)
+    return _frame(totals, keys, tracks)
+
+
+def _add_slice(totals, group, amounts, spans, tracks):
+    left = None
+    for slot, sums in zip(tracks.slots, totals, strict=False):
+        share = slot.location.covered(spans)
+        lines = [None if line.empty else line.mean(spans) for line in (slot.location, slot.upstream, slot.losses)]
+        _add(sums, group, share, amounts, lines)
+        if share is None:
+            return
+        left = 1 - share if left is None else left - share
+        rows = np.flatnonzero(left > COVERED_TO)
+        if not len(rows):
+            return
+        group, left, spans = group.take(rows), left.take(rows), spans.take(rows)
+        amounts = [None if amount is None else amount.take(rows) for amount in amounts]
+    _add(totals[-1], group, left, amounts, [])
+
+
+def _add(sums, group, share, amounts, lines):
+    count = sums.shape[1]
+    sums[0] += np.bincount(group, None if share is None else share > 0, count)
+    for total, amount in zip(sums[1:4], amounts):
+        if amount is not None:
+            total += np.bincount(group, amount if share is None else amount * share, count)
+    for total, line in zip(sums[4:], lines):
+        if line is not None:
+            total += np.bincount(group, amounts[0] * line, count)
 
 
 def merge(pieces: Sequence[pd.DataFrame], keys: Sequence[str] = KEYS) -> pd.DataFrame:
@@ -58,60 +94,37 @@ def merge(pieces: Sequence[pd.DataFrame], keys: Sequence[str] = KEYS) -> pd.Data
     return pd.concat(pieces, ignore_index=True).groupby(list(keys), as_index=False, sort=True).sum(min_count=1)
 
 
-def _slice(parts: Parts, at: int) -> Parts:
-    return type(parts)(*(None if array is None else array[at : at + SLICE_ROWS] for array in parts))
-
-
-def _slice_sums(parts: Parts, tracks: Tracks) -> pd.DataFrame:
-    group, keys = _groups(parts)
-    left: Floats | None = None
-    frames = []
-    for found in shares(parts, tracks):
-        frames.append(_slot_sums(parts, group, keys, found))
-        taken = np.ones(len(group)) if found.share is None else found.share
-        left = 1 - taken if left is None else left - taken
-    rest = np.ones(len(group)) if left is None else np.where(left > COVERED_TO, left, 0.0)
-    if rest.any():
-        nothing = np.zeros(len(group))
-        uncovered = Shares(np.full(len(group), NO_LAYER), rest, nothing, nothing, nothing)
-        frames.append(_slot_sums(parts, group, keys, uncovered))
-    return pd.concat(frames, ignore_index=True)
-
-
-def _groups(parts: Parts) -> tuple[Ints, pd.DataFrame]:
-    """Group number of each part and the keys of each group: by direct index where the groups are few, else hashed."""
-    columns = (parts.cell, parts.stretch, parts.zone, parts.work)
+def _groups(parts: Parts):
+    columns = [parts.cell, parts.stretch, parts.zone, parts.work]
     lows = [int(column.min()) for column in columns]
     sizes = [int(column.max()) - low + 1 for column, low in zip(columns, lows, strict=True)]
+    home = _zone_of(parts.stretch, parts.zone, lows[1], sizes[1])
+    if home is not None:
+        lows[2],sizes[2]=0,1
+        columns[2]=None
     code = np.zeros(len(parts.cell), np.int64)
     for column, low, size in zip(columns, lows, sizes, strict=True):
-        code *= size
-        code += column - low
-    if np.prod(sizes, dtype=float) > DENSE_GROUPS:
-        group, present = pd.factorize(code)
-    else:
-        group, present = code, np.arange(int(np.prod(sizes)))
-    places = np.unravel_index(present, sizes)
-    return group, pd.DataFrame({name: at + low for name, at, low in zip(KEYS[:4], places, lows, strict=True)})
+        if size > 1:
+            code *= size
+            code += column
+            code -= low
+    present = np.arange(int(np.prod(sizes)))
+    if np.prod(sizes, dtype=float) > 4 * len(code):
+        code, present = pd.factorize(code)
+    keys = {name: at + low for name, at, low in zip(KEYS, np.unravel_index(present, sizes), lows)}
+    if home is not None: keys["zone"] = home.take(keys["stretch"]-lows[1])
+    return code, keys
 
+def _zone_of(stretch, zone, low, size):
+    at = stretch - low if low else stretch
+    home = np.zeros(size, np.int64)
+    home[at] = zone
+    return home if np.array_equal(home.take(at), zone) else None
 
-def _slot_sums(parts: Parts, group: Ints, keys: pd.DataFrame, found: Shares) -> pd.DataFrame:
-    count = len(keys)
-    energy, share = parts.energy_kwh, found.share
-    touched = None if share is None else (share > 0).astype(float)
-    weights = [touched, *(_shared(weight, share) for weight in (energy, parts.requests, parts.tokens))]
-    weights += [energy * line for line in (found.location, found.upstream, found.losses)]
-    known = (True, True, parts.requests is not None, parts.tokens is not None, True, True, True)
-    sums = [
-        np.bincount(group, weight, count) if has else np.full(count, np.nan)
-        for weight, has in zip(weights, known, strict=True)
-    ]
-    layer = np.zeros(count, np.int64)
-    layer[group] = found.layer  # one value for each group: the zone is among its keys
-    kept = np.flatnonzero(sums[0])
-    frame = keys.take(kept).assign(layer=layer[kept])
-    return frame.assign(**{name: total[kept] for name, total in zip(SUMS, sums, strict=True)})
-
-
-def _shared(weight: Floats | None, share: Floats | None) -> Floats | None:
-    return weight if weight is None or share is None else weight * share
+def _frame(totals, keys, tracks):
+    layers = [*(slot.layer[keys["zone"]] for slot in tracks.slots), np.full(totals.shape[2], NO_LAYER)]
+    slot, group = np.nonzero(totals[:, 0])
+    columns = {name: key.take(group) for name, key in keys.items()}
+    columns["layer"] = np.stack(layers)[slot, group]
+    columns |= {name: totals[slot, at, group] for at, name in enumerate(SUMS)}
+    return pd.DataFrame(columns)

@@ -116,7 +116,11 @@ def _lines(direct: Floats, lifecycle: Floats, k: Floats, at_socket: NDArray[np.b
     plant = np.where(at_socket & np.isfinite(k), 1 / (1 + k), 1.0)
     upstream = (lifecycle - direct) * plant
     location = np.where(np.isfinite(direct), direct, lifecycle) * plant
-    return location, upstream, k * np.where(np.isfinite(lifecycle), lifecycle, np.where(at_socket, direct, np.nan)) * plant
+    return (
+        location,
+        upstream,
+        k * np.where(np.isfinite(lifecycle), lifecycle, np.where(at_socket, direct, np.nan)) * plant,
+    )
 
 
 def _layer_codes(
@@ -166,7 +170,8 @@ def _slot_layers(layer: Ints) -> list[Ints]:
     per_zone = [np.setdiff1d(row, [NO_LAYER]) for row in layer]
     count = max((len(codes) for codes in per_zone), default=0)
     return [
-        np.array([codes[slot] if slot < len(codes) else NO_LAYER for codes in per_zone], np.int64) for slot in range(count)
+        np.array([codes[slot] if slot < len(codes) else NO_LAYER for codes in per_zone], np.int64)
+        for slot in range(count)
     ]
 
 

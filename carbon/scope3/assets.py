@@ -53,7 +53,11 @@ class Asset(NamedTuple):
 
 
 def derive_assets(
-    nodes: pd.DataFrame, profiles: Mapping[str, Profile], countries: Mapping[str, str], policy: Refresh, findings: Findings
+    nodes: pd.DataFrame,
+    profiles: Mapping[str, Profile],
+    countries: Mapping[str, str],
+    policy: Refresh,
+    findings: Findings,
 ) -> list[Asset]:
     """Assets of a node table (index `row`): a larger count is bought, a smaller one retires the oldest units first.
 
@@ -120,7 +124,13 @@ def _asset(
 
 
 def _version(profile: Profile) -> str:
-    figures = (profile.embodied_kgco2e, profile.stages, profile.disposal_included_kgco2e, profile.mass_kg, profile.source)
+    figures = (
+        profile.embodied_kgco2e,
+        profile.stages,
+        profile.disposal_included_kgco2e,
+        profile.mass_kg,
+        profile.source,
+    )
     return hashlib.sha256(repr(figures).encode()).hexdigest()[:8]
 
 

@@ -19,10 +19,11 @@ from carbon.scope3.assets import PHASES, Asset, Refresh, derive_assets
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from carbon.activity.boundary import Route
     from carbon.activity.register import Register
     from carbon.hardware.profiles import Profile
-    from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
 
@@ -132,19 +133,20 @@ def _amortised(assets: Sequence[Asset], register: Register, window: tuple[int, i
     begin, stop = np.maximum(start, window[0]), np.minimum(np.minimum(end, start + life), window[1])
     row, _, part_start, part_end = _split(assets, register, begin, stop)
     share = charged_share(start[row], part_start, part_end, life)
-    frames = [_lines(assets, register, row, part_start, part_end, part_start, share, phase, "amortised") for phase in PHASES]
+    frames = [
+        _lines(assets, register, row, part_start, part_end, part_start, share, phase, "amortised") for phase in PHASES
+    ]
     owned = np.array([_route(register, asset).owned for asset in assets], bool)
     early = np.flatnonzero(owned & (end >= window[0]) & (end < window[1]) & (end < start + life))
     day = end[early] // DAY_US * DAY_US
     left = open_share(start[early], end[early], life)
-    for phase in PHASES:
-        frames.append(_lines(assets, register, early, day, day + DAY_US, end[early] - 1, left, phase, "write-off"))
-    return frames
+    written_off = (
+        _lines(assets, register, early, day, day + DAY_US, end[early] - 1, left, phase, "write-off") for phase in PHASES
+    )
+    return [*frames, *written_off]
 
 
-def _split(
-    assets: Sequence[Asset], register: Register, begin: Ints, stop: Ints
-) -> tuple[Ints, Ints, Ints, Ints]:
+def _split(assets: Sequence[Asset], register: Register, begin: Ints, stop: Ints) -> tuple[Ints, Ints, Ints, Ints]:
     """Service of each asset within [begin, stop) cut at months and where its node moves: asset, month, start, end."""
     served = np.flatnonzero(stop > begin)
     node = np.array([register.node_code[asset.node] for asset in assets], np.int64)

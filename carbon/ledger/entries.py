@@ -1,0 +1,167 @@
+"""Entries as an Arrow table: its schema, ids, order, and the digest that chains postings."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from carbon.core.errors import UsageError
+from carbon.core.schema import columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+_ARROW = {"count": pa.int64(), "number": pa.float64(), "time": pa.timestamp("us", "UTC"), "text": pa.string()}
+SCHEMA = pa.schema([(column.name, _ARROW[column.type]) for column in columns("entries").values()])
+VALUES = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2", "gsd2")
+_LINES = SCHEMA.names[SCHEMA.get_field_index("start") : SCHEMA.get_field_index("source") + 1]
+LINES = ("period", *_LINES)
+MAY_BE_EMPTY = ("previous", "source")
+NOT_DIGESTED = ("digest", "previous")
+_ID_DIGITS = 6
+_ID = re.compile(r"0*([1-9]\d*)-0*([1-9]\d*)")
+
+
+def entry_id(posting: int, place: int) -> str:
+    """Id of the entry at a place (1 is the first) of a posting: `000012-000345`, wider when it needs to be."""
+    return f"{posting:0{_ID_DIGITS}d}-{place:0{_ID_DIGITS}d}"
+
+
+def normal_entry_id(text: str) -> str:
+    """The full id of one written short: `12-345` is `000012-000345`. Raises UsageError for what is no id."""
+    match = _ID.fullmatch(text.strip())
+    if not match:
+        raise UsageError(f"{text!r} is no entry; write its posting and its place in it, for example 12-345")
+    return entry_id(int(match[1]), int(match[2]))
+
+
+def entry_ids(posting: int, count: int) -> pa.Array:
+    """Ids of all places of a posting, in order."""
+    places = pc.utf8_lpad(pa.array(np.arange(1, count + 1)).cast(pa.string()), _ID_DIGITS, "0")
+    return pc.binary_join_element_wise(f"{posting:0{_ID_DIGITS}d}", places, "-")
+
+
+def to_table(frame: pd.DataFrame) -> pa.Table:
+    """Arrow table of lines or entries with the columns of SCHEMA, those that `frame` lacks empty.
+
+    NaN becomes null, and so does empty text where the schema does not require the column.
+    """
+    return pa.table([_array(frame, field) for field in SCHEMA], schema=SCHEMA)
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """DataFrame of entries: times in UTC to the microsecond, text `str`, `category` Int64, other counts int64."""
+    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    whole = [name for name in ("posting", "scope") if name in frame and not frame[name].hasnans]
+    return frame.astype(dict.fromkeys(whole, "int64"))
+
+
+def number(lines: pd.DataFrame, posting: int, recorded_at: datetime, previous: str) -> pa.Table:
+    """Entries of a posting from lines with `period`, `reverses`, `cause` and `reason`: numbered, dated, digested."""
+    table = to_table(lines)
+    table = _set(table, "posting", pa.array(np.full(len(lines), posting)))
+    table = _set(table, "entry", entry_ids(posting, len(lines)))
+    table = _fill(table, "recorded_at", recorded_at)
+    table = _fill(table, "previous", previous)
+    return _fill(table, "digest", digest(table, previous))
+
+
+def in_order(entries: pa.Table) -> pa.Table:
+    """Entries sorted by posting and place: by posting, then by the length of the id, then by its bytes."""
+    keys = pa.table({
+        "posting": entries["posting"], "length": pc.binary_length(entries["entry"]), "entry": entries["entry"]
+    }).combine_chunks()  # fmt: skip
+    order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
+    steps = np.diff(order.to_numpy().astype(np.int64))
+    return entries if (steps == 1).all() else entries.take(order)
+
+
+def digest(entries: pa.Table, previous: str) -> str:
+    """SHA-256, in hex, over the digest of the posting before and the entries of one posting.
+
+    The bytes, one after the other:
+
+    1. `previous` as ASCII: 64 hex digits, or nothing for the first posting;
+    2. the number of entries, `<i8` (eight bytes, little-endian, signed);
+    3. for each column of carbon/core/schemas/entries.csv in its order, but `digest` and `previous`:
+       its name in UTF-8; then one byte an entry, 1 where it has a value and 0 where it is empty (null); then the values:
+       numbers `<f8` (empty: 0.0), counts `<i8` and times as microseconds since 1970 UTC `<i8` (empty: 0); of texts
+       first all lengths in UTF-8 bytes, `<i4` (empty: 0), then all texts in UTF-8 without anything between.
+
+    Entries are in the order of their ids: shorter ids first, then by their bytes, which is the order of their places.
+    """
+    ordered = in_order(entries)
+    hasher = hashlib.sha256(previous.encode("ascii") + struct.pack("<q", ordered.num_rows))
+    for field in SCHEMA:
+        if field.name not in NOT_DIGESTED:
+            hasher.update(field.name.encode())
+            for part in _parts(ordered[field.name]):
+                hasher.update(part)
+    return hasher.hexdigest()
+
+
+def live(entries: pd.DataFrame) -> pd.DataFrame:
+    """Entries that are neither reversals nor reversed by another of them."""
+    reverses = entries["reverses"]
+    return entries[reverses.isna() & ~entries["entry"].isin(reverses.dropna())]
+
+
+def _parts(column: pa.ChunkedArray) -> Iterator[bytes | memoryview]:
+    for chunk in column.chunks:
+        yield chunk.is_valid().cast(pa.uint8()).to_numpy().data
+    if pa.types.is_string(column.type):
+        filled = [chunk.fill_null("") for chunk in column.chunks]
+        for chunk in filled:
+            yield np.diff(_offsets(chunk)).astype("<i4").data
+        for chunk in filled:
+            yield _utf8(chunk)
+    else:
+        for chunk in column.chunks:
+            yield _fixed(chunk).data
+
+
+def _fixed(chunk: pa.Array) -> NDArray[np.generic]:
+    if pa.types.is_floating(chunk.type):
+        return np.ascontiguousarray(chunk.fill_null(0.0).to_numpy(), dtype="<f8").view("u1")
+    return np.ascontiguousarray(chunk.cast(pa.int64()).fill_null(0).to_numpy(), dtype="<i8").view("u1")
+
+
+def _offsets(chunk: pa.StringArray) -> NDArray[np.int32]:
+    if not len(chunk):
+        return np.zeros(1, np.int32)
+    return np.frombuffer(chunk.buffers()[1], np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+
+
+def _utf8(chunk: pa.StringArray) -> bytes | memoryview:
+    offsets, data = _offsets(chunk), chunk.buffers()[2]
+    return b"" if data is None else memoryview(data)[offsets[0] : offsets[-1]]
+
+
+def _array(frame: pd.DataFrame, field: pa.Field) -> pa.Array | pa.ChunkedArray:
+    if field.name not in frame:
+        return pa.nulls(len(frame), field.type)
+    values = pa.array(frame[field.name], type=None if pa.types.is_string(field.type) else field.type, from_pandas=True)
+    if not pa.types.is_string(field.type):
+        return values
+    text = values.cast(pa.string())
+    if columns("entries")[field.name].required:
+        return text
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def _set(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
+    return table.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), values)
+
+
+def _fill(table: pa.Table, name: str, value: object) -> pa.Table:
+    return _set(table, name, pa.repeat(pa.scalar(value, SCHEMA.field(name).type), table.num_rows))
