@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.config import FILE, to_toml
@@ -81,12 +82,16 @@ def write_demo(folder: Path) -> None:
         folder / NOTE: lambda: NOTE_TEXT,
         folder / FILE: lambda: to_toml().replace('name = ""', 'name = "Demo network (made up)"', 1),
         folder / "nodes.csv": lambda: "".join(_register()),
-        **{folder / "workload" / f"{month}.csv": lambda month=month: _HEADER + "".join(_rows(month)) for month in MONTHS},
-    }  # fmt: skip
+        **{folder / "workload" / f"{month}.csv": partial(_workload, month) for month in MONTHS},
+    }
     for path, text in files.items():
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text(), encoding="utf-8")
+
+
+def _workload(month: str) -> str:
+    return _HEADER + "".join(_rows(month))
 
 
 def _register() -> Iterator[str]:

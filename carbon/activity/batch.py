@@ -46,7 +46,7 @@ class Batch(NamedTuple):
 
     def take(self, rows: Ints | NDArray[np.bool_]) -> Batch:
         """The batch of some rows."""
-        return self._make(part[rows] if isinstance(part, np.ndarray) else part for part in self)
+        return Batch._make(part[rows] if isinstance(part, np.ndarray) else part for part in self)
 
 
 class Parts(NamedTuple):
@@ -65,7 +65,7 @@ class Parts(NamedTuple):
 
     def take(self, rows: slice | Ints | NDArray[np.bool_]) -> Parts:
         """Some of the parts."""
-        return self._make(None if array is None else array[rows] for array in self)
+        return Parts._make(None if array is None else array[rows] for array in self)
 
 
 def encode(table: pa.Table, register: Register, works: Codes, at_meter: bool = False) -> Batch:

@@ -40,4 +40,5 @@ def route(boundary: str, operated: bool, consolidation: str = "operational") -> 
         scope2 = operated and consolidation == "operational"
         energy, upstream = (Place(2, 0), Place(3, 3)) if scope2 else (Place(3, 8), Place(3, 8))
         return Route(energy, upstream, Place(3, 8), Place(3, 8), Place(3, 8), owned=False)
-    return Route(*[Place(3, 1)] * 5, owned=False)
+    service = Place(3, 1)
+    return Route(service, service, service, service, service, owned=False)

@@ -108,7 +108,7 @@ def check_on_disk(stream: Iterable[Edges], rows: int, findings: Findings) -> Non
     with TemporaryDirectory(prefix="carbon-sort-") as folder:
         for number, found in enumerate(stream):
             frame = pd.DataFrame(found._asdict())
-            for bucket, part in frame.groupby((frame["key"] * 2_654_435_761 >> 16) % buckets):
+            for bucket, part in frame.groupby((frame["key"].to_numpy() * 2_654_435_761 >> 16) % buckets):
                 part.to_parquet(Path(folder) / f"{bucket}-{number:08d}.parquet", index=False)
         for bucket in range(buckets):
             files = sorted(Path(folder).glob(f"{bucket}-*.parquet"))
@@ -127,7 +127,7 @@ def _check_bucket(frame: pd.DataFrame, findings: Findings) -> None:
         strict=True,
     ):
         twin = now["start_us"] == then["start_us"] and now["end_us"] == then["end_us"]
-        found = Edges(*(np.array([now[name]]) for name in ("key", "start_us", "end_us", "row")), now["file"])
+        found = Edges._make([*(np.array([now[name]]) for name in ("key", "start_us", "end_us", "row")), now["file"]])
         _report(findings, found, 0, f"{then['file']}:{int(then['row'])}", bool(twin))
 
 

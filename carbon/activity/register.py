@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from carbon.core.time import us_of
 from carbon.hardware.profiles import Profile, find_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -43,9 +43,9 @@ class Stretch(NamedTuple):
 class Codes:
     """Labels to codes, in the order of their first appearance; threads may share one."""
 
-    def __init__(self, labels: Sequence[object] = ()) -> None:
+    def __init__(self, labels: Iterable[Any] = ()) -> None:
         """Start with labels that have the first codes."""
-        self.labels: list[object] = list(labels)
+        self.labels: list[Any] = list(labels)
         self._code = {label: code for code, label in enumerate(self.labels)}
         self._lock = Lock()
 

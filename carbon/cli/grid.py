@@ -94,6 +94,7 @@ def import_(
         result = import_series(
             path, settings.path("grid.folder"), dialect=dialect, own=_own(settings), retrieved_us=present
         )
+        result.findings.raise_errors()
         show_findings(list(result.findings))
         typer.echo(f"{path.name}: {result.rows:,} intervals of {', '.join(result.zones)} taken in")
 
@@ -129,19 +130,19 @@ def _zones_of_nodes(settings: Settings) -> Sequence[str]:
     return sorted(set(read_nodes(path)["zone"]))
 
 
-def _months(settings: Settings, from_: str | None, to: str | None) -> list[str]:
+def _months(settings: Settings, from_: str | None, to: str | None) -> list[int]:
     """Months of the range, else those of the ledger, else the last twelve."""
-    from carbon.core.time import cell_of, month_text
+    from carbon.core.time import cell_of, month_number
     from carbon.ledger.store import Ledger
 
     if from_ and to:
         import numpy as np
 
         first, last = cell_of(np.array([_instant(from_), _instant(to) - 1]), "month").tolist()
-        return [month_text(month) for month in range(first, last + 1)]
+        return list(range(first, last + 1))
     posted = sorted(set(Ledger(settings.path("ledger.path")).live()["period"]))
     if posted:
-        return [str(month) for month in posted]
+        return [month_number(month) for month in posted]
     present = now()
     last = (present.year - 1970) * 12 + present.month - 1
-    return [month_text(month) for month in range(last - 11, last + 1)]
+    return list(range(last - 11, last + 1))

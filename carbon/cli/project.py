@@ -21,7 +21,8 @@ from carbon.cli.common import (
 from carbon.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from carbon.pipeline import Outcome, Reckoned, Window
+    from carbon.pipeline import Outcome, Reckoned
+    from carbon.stream import Window
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder to write.")]
 MonthOption = Annotated[str | None, typer.Option("--month", metavar="M", help="Only this month, YYYY-MM.")]
@@ -141,7 +142,7 @@ def _file_count(context: typer.Context) -> int:
 
 
 def _window(month: str | None, from_: str | None, to: str | None) -> Window:
-    from carbon.pipeline import month_window, range_window
+    from carbon.stream import month_window, range_window
 
     if month and (from_ or to):
         raise UsageError("give --month, or --from and --to, not both")

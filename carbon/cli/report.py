@@ -76,9 +76,12 @@ def print_month(
     """The report for people, on standard output."""
     from carbon.ledger.store import Ledger
     from carbon.report.console import print_report
+    from carbon.report.monthly import months_of, statement
+    from carbon.report.notes import report_notes
 
     ledger = Ledger(settings.path("ledger.path"))
     wanted = period or _last_month(settings)
+    lines = statement(ledger.live(as_of, months_of(wanted)), energy, hardware)
     print_report(
         ledger,
         wanted,
@@ -88,6 +91,7 @@ def print_month(
         hardware=hardware,
         as_of=as_of,
         entity=settings.text("entity.name"),
+        notes=report_notes(lines),
     )
 
 

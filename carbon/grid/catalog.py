@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def zone_table(text: str = "", *, folder: str | Path = "grid", own: str = "") -> pd.DataFrame:
-    """Zones whose id, name or country hold every word of `text`, one row each, by id.
+    """Zones whose id, name or country hold every word of `text`, one row each, the zone of that very id first.
 
     Columns of `Zone`, then `typical` (yes, no), `annual` (years of its own figures) and `imported` (sources of the
     series in `folder`), lists separated by a space and by "; ".
@@ -39,7 +39,7 @@ def zone_table(text: str = "", *, folder: str | Path = "grid", own: str = "") ->
             " ".join(str(year) for year in annual_years(zone.zone, own)),
             "; ".join(imported.get(zone.zone, [])),
         )
-        for zone in sorted(zones(own).values())
+        for zone in sorted(zones(own).values(), key=lambda zone: (zone.zone.casefold() != text.casefold(), zone))
         if _holds(zone, text)
     ]
     return pd.DataFrame(rows, columns=[*Zone._fields, "typical", "annual", "imported"])
@@ -76,4 +76,5 @@ def series_table(
 
 
 def _words(codes: NDArray[np.integer], words: Sequence[str]) -> NDArray[np.object_]:
-    return np.array([*words, ""], object)[codes]  # -1, a cell that no tier covers, is the last: empty
+    held: NDArray[np.object_] = np.array([*words, ""], object)[codes]  # -1, a cell that no tier covers, is the last: empty
+    return held

@@ -46,8 +46,8 @@ def steps_of(starts_us: Instants) -> Instants:
 def is_step(steps_us: Instants) -> NDArray[np.bool_]:
     """Whether lengths [us] divide an hour or are whole hours, in whole five minutes."""
     whole = np.maximum(steps_us, 1)
-    divides = (HOUR_US % whole == 0) | (whole % HOUR_US == 0)
-    return divides & (whole % GRID_US == 0)
+    fits: NDArray[np.bool_] = ((HOUR_US % whole == 0) | (whole % HOUR_US == 0)) & (whole % GRID_US == 0)
+    return fits
 
 
 def local_clock(starts_us: Instants, ends_us: Instants) -> str:

@@ -51,9 +51,11 @@ def save(series: pd.DataFrame, folder: str | Path) -> Path:
 
 def same(series: pd.DataFrame, kept: pd.DataFrame) -> bool:
     """Whether two readings of one file say the same, whenever and from wherever it was read."""
+    if len(series) != len(kept):
+        return False
     said = [column for column in COLUMNS if column not in {"retrieved_us", "file"}]
-    one, other = (rows[said].astype(object).to_numpy() for rows in (series, kept))
-    return one.shape == other.shape and bool(((one == other) | (pd.isna(one) & pd.isna(other))).all())
+    pairs = [(series[column].reset_index(drop=True), kept[column].reset_index(drop=True)) for column in said]
+    return all(((one == other).fillna(False) | (one.isna() & other.isna())).all() for one, other in pairs)
 
 
 def load(folder: str | Path, wanted: Sequence[str] | None = None) -> list[Series]:

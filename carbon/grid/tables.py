@@ -70,4 +70,4 @@ def number(text: str) -> float:
     try:
         return float(text) if text else float("nan")
     except ValueError:
-        raise UsageError(f"{text!r} in a table of grid data is not a number; write digits with a decimal point") from None
+        raise UsageError(f"{text!r} in a table of grid data is not a number; write digits") from None

@@ -60,13 +60,15 @@ def _differ(place: Ints, columns: pd.DataFrame, count: int) -> Mask:
 
 
 def _one_sided(place: Ints, count: int) -> Mask:
-    return (_tally(place, place[:count]) == 0) | (_tally(place, place[count:]) == 0)
+    one_sided: Mask = (_tally(place, place[:count]) == 0) | (_tally(place, place[count:]) == 0)
+    return one_sided
 
 
 def _settled_now(place: Ints, status: pd.Series, count: int) -> Mask:
     provisional = (status == "provisional").to_numpy()
     before, after = place[:count][provisional[:count]], place[count:][provisional[count:]]
-    return (_tally(place, before) > 0) & (_tally(place, after) == 0) & ~_one_sided(place, count)
+    settled: Mask = (_tally(place, before) > 0) & (_tally(place, after) == 0) & ~_one_sided(place, count)
+    return settled
 
 
 def _tally(place: Ints, of: Ints) -> Ints:

@@ -112,8 +112,15 @@ def digest(entries: pa.Table, previous: str) -> str:
 
 def live(entries: pd.DataFrame) -> pd.DataFrame:
     """Entries that are neither reversals nor reversed by another of them."""
-    reverses = entries["reverses"]
-    return entries[reverses.isna() & ~entries["entry"].isin(reverses.dropna())]
+    ids, reverses = (pa.array(entries[name], pa.string(), from_pandas=True) for name in ("entry", "reverses"))
+    stands = pc.and_(reverses.is_null(), pc.invert(pc.is_in(ids, reverses.drop_null())))
+    return entries[stands.to_numpy(zero_copy_only=False)]
+
+
+def bits(values: pd.Series) -> NDArray[np.int64]:
+    """The bits of each number, one and the same for all that are missing: two are equal when nothing tells them apart."""
+    numbers = values.to_numpy(np.float64)
+    return np.where(np.isnan(numbers), np.nan, numbers).view(np.int64)
 
 
 def _parts(column: pa.ChunkedArray) -> Iterator[bytes | memoryview]:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from carbon.core.findings import Findings
+from carbon.core.schema import columns
 from carbon.ledger.causes import causes
 from carbon.ledger.codes import codes, without_version
-from carbon.ledger.entries import LINES, MAY_BE_EMPTY, SCHEMA, VALUES, live, to_frame, to_table
+from carbon.ledger.entries import LINES, MAY_BE_EMPTY, VALUES, bits, live, to_frame, to_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,8 +32,6 @@ def normal_lines(lines: pd.DataFrame) -> pd.DataFrame:
     if absent:
         raise ValueError(f"lines lack the column {', '.join(absent)}")
     frame = to_frame(to_table(lines).select(list(LINES)))
-    from carbon.core.schema import columns
-
     for name in LINES:
         if columns("entries")[name].required and name not in MAY_BE_EMPTY and frame[name].isna().any():
             raise ValueError(f"line {int(np.flatnonzero(frame[name].isna())[0])} has no {name}")
@@ -52,7 +51,7 @@ def difference(desired: pd.DataFrame, current: pd.DataFrame, *, cause: str = "",
     new, old = normal_lines(desired), live(current)
     added, kept = _match(new, old)
     removed, added_lines = old[~kept], new[added]
-    frame = pd.concat([_reversals(removed), added_lines.assign(reverses=None)], ignore_index=True)
+    frame = pd.concat([_reversals(removed), added_lines.assign(reverses=pd.Series(dtype="str"))], ignore_index=True)
     found = [cause] * len(frame) if cause else causes(removed, added_lines, current)
     frame["cause"] = pd.Series(found, frame.index, dtype="str")
     frame["reason"] = pd.Series([reason] * len(frame), frame.index, dtype="str")
@@ -120,13 +119,8 @@ def _refuse_twins(lines: pd.DataFrame, code: NDArray[np.int64]) -> None:
 def _same_values(new: pd.DataFrame, old: pd.DataFrame) -> NDArray[np.bool_]:
     same = np.ones(len(new), bool)
     for name in VALUES:
-        same &= _bits(new[name]) == _bits(old[name])
+        same &= bits(new[name]) == bits(old[name])
     return same
-
-
-def _bits(values: pd.Series) -> NDArray[np.int64]:
-    numbers = values.to_numpy(np.float64)
-    return np.where(np.isnan(numbers), np.nan, numbers).view(np.int64)
 
 
 def _reversals(removed: pd.DataFrame) -> pd.DataFrame:
@@ -142,5 +136,3 @@ def _file_names(sources: pd.Series) -> set[str]:
     pieces = {piece for source in sources.dropna().unique() for piece in str(source).split(_BETWEEN_FILES)}
     return {piece.rpartition("@")[0] or piece for piece in pieces if piece and _LEFT_OUT not in piece}
 
-
-assert set(KEY) <= set(SCHEMA.names)

@@ -31,9 +31,9 @@ _SHEETS = {".xlsx", ".xls", ".xlsm", ".ods"}
 
 
 class SourceFile(NamedTuple):
-    """An input file: its place in the list, where it is, and what messages call it."""
+    """An input file: its number in the list, where it is, and what messages call it."""
 
-    index: int
+    number: int
     path: Path
     name: str
 

@@ -9,27 +9,43 @@ from rich.text import Text
 from carbon.core.findings import ERROR
 from carbon.report.cells import clean
 from carbon.report.layout import layout
-from carbon.report.monthly import statement_label
+from carbon.report.monthly import groupings, month_spans, months_of, report, statement_label
 from carbon.report.view import render_notes, render_report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     import pandas as pd
     from rich.console import Console
 
     from carbon.core.findings import Finding
+    from carbon.report.monthly import Live
+
+USUAL_GROUPINGS = ("zone", "product")
 
 
 def print_report(
-    frame: pd.DataFrame,
+    ledger: Live,
+    period: str | Iterable[str],
     console: Console,
+    by: str | Iterable[str] = (),
     energy: str = "location",
     hardware: str = "amortised",
+    as_of: datetime | str | None = None,
+    entity: str = "",
     notes: Iterable[str] = (),
 ) -> None:
-    """Print a report table (of `monthly.report`) for people: its total, its parts by scope and each grouping, notes."""
-    for part in render_report(frame, statement_label(energy, hardware), notes, console.width):
+    """Print the report of a period for people: the total, its parts by scope and grouping (zone, product), notes.
+
+    Raises what `monthly.report` raises.
+    """
+    frame = report(ledger, period, groupings(by) or USUAL_GROUPINGS, energy, hardware, as_of)
+    absent = set(months_of(period)) - set(frame["month"])
+    gaps = [f"not in the ledger: {month_spans(absent)}"] if absent else []
+    known = f", as known at {as_of}" if as_of else ""
+    label = f"{statement_label(energy, hardware)}{known}"
+    for part in render_report(frame, label, [*gaps, *notes], console.width, entity):
         console.print(part)
 
 

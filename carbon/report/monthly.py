@@ -32,7 +32,7 @@ _LABELS = {
 class Live(Protocol):
     """What a report needs of a ledger: its entries that are neither reversals nor reversed."""
 
-    def live(self, as_of: datetime | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
+    def live(self, as_of: datetime | str | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
         """Entries known at `as_of`, of the months `periods` (`YYYY-MM`; None: all)."""
 
 
@@ -42,7 +42,7 @@ def report(
     by: str | Iterable[str] = (),
     energy: str = "location",
     hardware: str = "amortised",
-    as_of: datetime | None = None,
+    as_of: datetime | str | None = None,
 ) -> pd.DataFrame:
     """The report table of a period: energy_kwh [kWh], kgco2e [kg], provisional_share [1]; its rows add up to the total.
 

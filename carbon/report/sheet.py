@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 65_536
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-_MARKDOWN = re.compile(r"([\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_]))")
+_MARKDOWN = re.compile(r"([\\`*\[\]|~]|<(?=[a-zA-Z/!?])|(?<![^\W_])_|_(?![^\W_]))")
 
 
 def to_csv(frame: pd.DataFrame, target: str | Path | TextIO) -> None:

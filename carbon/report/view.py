@@ -49,7 +49,9 @@ class Part(NamedTuple):
     strong: bool = False
 
 
-def render_report(frame: pd.DataFrame, label: str, notes: Iterable[str] = (), width: int = 80) -> list[RenderableType]:
+def render_report(
+    frame: pd.DataFrame, label: str, notes: Iterable[str] = (), width: int = 80, entity: str = ""
+) -> list[RenderableType]:
     """Renderables of a report table, each no wider than `width` [terminal cells].
 
     The total under its label, a table by scope, category and phase [kWh, kgCO2e or tCO2e], one by month where there are
@@ -59,7 +61,7 @@ def render_report(frame: pd.DataFrame, label: str, notes: Iterable[str] = (), wi
     if frame["month"].nunique() > 1:
         names.insert(0, "month")
     tables = [_parts_table(name, parts_by(frame, name), frame, width) for name in names]
-    shown: list[RenderableType] = [headline(frame, label)]
+    shown: list[RenderableType] = [headline(frame, label, entity)]
     for one in [_parts_table("", scope_parts(frame), frame, width), *tables, render_notes(notes)]:
         shown += ["", one] if one.row_count else []
     return shown
@@ -75,14 +77,14 @@ def render_notes(notes: Iterable[str]) -> Table:
     return bullets
 
 
-def headline(frame: pd.DataFrame, label: str) -> Text:
+def headline(frame: pd.DataFrame, label: str, entity: str = "") -> Text:
     """The total [kgCO2e or tCO2e], how it is to be read, its energy [kWh], what is provisional, tiers by energy."""
     energy = _sum(frame["energy_kwh"].dropna())
     share = percent(provisional_share(frame)) or "not known"
     facts = [f"{round_numbers([energy])[0]} kWh at the meter"] if frame["energy_kwh"].notna().any() else []
     tiers = ", ".join(f"{clean(tier)} {percent(part)}" for tier, part in tier_shares(frame).items())
     lines = [
-        Text(f"Emissions of {month_spans(frame['month'])}", "bold"),
+        Text(f"Emissions of {clean(entity)}{', ' if entity else ''}{month_spans(frame['month'])}", "bold"),
         Text(_amount(_sum(frame["kgco2e"])), "bold green"),
         Text(clean(label)),
         Text(" · ".join([*facts, f"provisional {share}"])),

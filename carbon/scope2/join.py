@@ -88,13 +88,15 @@ class StepFunction:
         """Prepare prefixes of `values` (row, cell); a NaN counts as nothing, its cell as not covered."""
         present = np.isfinite(values)
         self.complete, self.empty = bool(present.all()), not present.any()
+        if self.empty:
+            return
         rows, cells = values.shape
         # Each row ends in a cell of nothing, where intervals that leave the axis end; one more stands before all and after.
         flat = np.zeros(rows * (cells + 1) + 2)
         self._before, self._at = flat[:-1], flat[1:]
         padded = flat[1:-1].reshape(rows, cells + 1)
         np.copyto(padded[:, :-1], values, where=present)
-        self._quantum = max(_QUANTUM, float(np.abs(padded).sum(axis=1).max(initial=0)) / _EXACT)
+        self._quantum = max(_QUANTUM, float(np.abs(padded).sum(axis=1).max()) / _EXACT)
         quanta = np.rint(padded / self._quantum)
         self._quanta = _prefix(quanta)
         rest = padded - quanta * self._quantum
@@ -125,6 +127,8 @@ class StepFunction:
 
     def covered(self, spans: Spans) -> Floats | None:
         """Share of each interval [1] that has a value; None when all of every interval has."""
+        if self.empty:
+            return np.zeros(len(spans.length))
         if self.complete:
             return _inside(spans) / spans.length if spans.outside else None
         before_first, _, after_last = self._gaps

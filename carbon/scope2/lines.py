@@ -30,7 +30,7 @@ def energy_lines(sums: pd.DataFrame, register: Register, works: Codes, layers: C
     """Lines of sums (KEYS, SUMS, `start_us`, `end_us`, `source`; layers >= 0): one a group and line, kgco2e [kg]."""
     common = _common(sums, register, works)
     routes = [register.stretches[stretch].route for stretch in sums["stretch"]]
-    layer: list[Layer] = [layers.labels[code] for code in sums["layer"]]  # type: ignore[misc]
+    layer: list[Layer] = [layers.labels[code] for code in sums["layer"]]
     frames = [
         _phase(common, sums["location_g"], routes, layer, "use"),
         _phase(common, sums["upstream_g"], routes, layer, "upstream"),
@@ -62,7 +62,7 @@ def _common(sums: pd.DataFrame, register: Register, works: Codes) -> pd.DataFram
         frame[name] = pd.Series([getattr(stretch, name) for stretch in stretches], dtype="str")
     frame["zone"] = pd.Series([register.zones.labels[zone] for zone in sums["zone"]], dtype="str")
     for at, name in enumerate(WORK):
-        frame[name] = pd.Series([works.labels[work][at] for work in sums["work"]], dtype="str")  # type: ignore[index]
+        frame[name] = pd.Series([works.labels[work][at] for work in sums["work"]], dtype="str")
     if "row" in sums:
         frame["row"] = sums["row"].to_numpy()
     frame["source"] = pd.Series(sums["source"].to_numpy(), dtype="str")

@@ -51,12 +51,15 @@ def partial_sums(parts: Parts, tracks: Tracks) -> pd.DataFrame:
     group, keys = _groups(parts)
     totals = np.zeros((len(tracks.slots) + 1, len(SUMS), len(keys["zone"])))
     totals[:, 2:4] = [[np.nan if counts is None else 0.0] for counts in (parts.requests, parts.tokens)]
-    for at in range(0, len(group), SLICE_ROWS):
-        piece = slice(at, at + SLICE_ROWS)
+    for piece in _slices(len(group)):
         amounts = [None if amount is None else amount[piece] for amount in (parts.energy_kwh, parts.requests, parts.tokens)]
         spans = place(tracks.axis, parts.zone[piece], parts.start_us[piece], parts.end_us[piece])
         _add_slice(totals, group[piece], amounts, spans, tracks)
     return _frame(totals, keys, tracks)
+
+
+def _slices(rows):
+    return [slice(at, at + SLICE_ROWS) for at in range(0, rows, SLICE_ROWS)]
 
 
 def _add_slice(totals, group, amounts, spans, tracks):
@@ -87,44 +90,64 @@ def _add(sums, group, share, amounts, lines):
             total += np.bincount(group, amounts[0] * line, count)
 
 
-def merge(pieces: Sequence[pd.DataFrame], keys: Sequence[str] = KEYS) -> pd.DataFrame:
-    """Merge partial sums in their order: associative, and bit-identical for the same order."""
-    if len(pieces) == 1:
-        return pieces[0]
-    return pd.concat(pieces, ignore_index=True).groupby(list(keys), as_index=False, sort=True).sum(min_count=1)
-
-
-def _groups(parts: Parts):
-    columns = [parts.cell, parts.stretch, parts.zone, parts.work]
+def _groups(parts):
+    """Group number of each part and the keys of each group."""
+    home = np.zeros(int(parts.stretch.max()) + 1, np.int64)
+    home[parts.stretch] = parts.zone
+    moved = any((home.take(parts.stretch[piece]) != parts.zone[piece]).any() for piece in _slices(len(parts.zone)))
+    names = [name for name in KEYS[:4] if moved or name != "zone"]
+    columns = [getattr(parts, name) for name in names]
     lows = [int(column.min()) for column in columns]
     sizes = [int(column.max()) - low + 1 for column, low in zip(columns, lows, strict=True)]
-    home = _zone_of(parts.stretch, parts.zone, lows[1], sizes[1])
-    if home is not None:
-        lows[2],sizes[2]=0,1
-        columns[2]=None
-    code = np.zeros(len(parts.cell), np.int64)
+    group, count = np.empty(len(parts.zone), np.int64), int(np.prod(sizes))
+    for piece in _slices(len(group)):
+        group[piece] = _number([column[piece] for column in columns], lows, sizes)
+    present = np.arange(count)
+    if count > 4 * len(group):
+        group, present = pd.factorize(group)
+    places = np.unravel_index(present, sizes)
+    keys = {name: at + low for name, at, low in zip(names, places, lows, strict=True)}
+    return group, {"zone": home.take(keys["stretch"])} | keys
+
+
+def _number(columns, lows, sizes):
+    code = np.zeros(len(columns[0]), np.int64)
     for column, low, size in zip(columns, lows, sizes, strict=True):
         if size > 1:
             code *= size
             code += column
-            code -= low
-    present = np.arange(int(np.prod(sizes)))
-    if np.prod(sizes, dtype=float) > 4 * len(code):
-        code, present = pd.factorize(code)
-    keys = {name: at + low for name, at, low in zip(KEYS, np.unravel_index(present, sizes), lows)}
-    if home is not None: keys["zone"] = home.take(keys["stretch"]-lows[1])
-    return code, keys
+            if low:
+                code -= low
+    return code
 
-def _zone_of(stretch, zone, low, size):
-    at = stretch - low if low else stretch
-    home = np.zeros(size, np.int64)
-    home[at] = zone
-    return home if np.array_equal(home.take(at), zone) else None
+
+def merge(pieces: Sequence[pd.DataFrame], keys: Sequence[str] = KEYS) -> pd.DataFrame:
+    """Merge partial sums in their order: associative, and bit-identical for the same order."""
+    if len(pieces) == 1:
+        return pieces[0]
+    columns = {name: np.concatenate([piece[name].to_numpy() for piece in pieces]) for name in pieces[0]}
+    lows = [int(columns[name].min()) for name in keys]
+    sizes = [int(columns[name].max()) - low + 1 for name, low in zip(keys, lows, strict=True)]
+    group, present = pd.factorize(_number([columns[name] for name in keys], lows, sizes), sort=True)
+    merged = {name: at+low for name, at, low in zip(keys,np.unravel_index(present, sizes),lows)}
+    merged |= {name: _sum(group, column, len(present)) for name, column in columns.items() if name not in keys}
+    return pd.DataFrame(merged,copy=False)
+
+
+def _sum(group, values, count):
+    known = ~np.isnan(values)
+    if known.all():
+        return np.bincount(group, values, count)
+    group = group[known]
+    total = np.bincount(group, values[known], count).astype(float)
+    total[np.bincount(group, minlength=count) == 0] = np.nan
+    return total
+
 
 def _frame(totals, keys, tracks):
     layers = [*(slot.layer[keys["zone"]] for slot in tracks.slots), np.full(totals.shape[2], NO_LAYER)]
     slot, group = np.nonzero(totals[:, 0])
-    columns = {name: key.take(group) for name, key in keys.items()}
+    columns = {name: keys[name].take(group) for name in KEYS[:4]}
     columns["layer"] = np.stack(layers)[slot, group]
     columns |= {name: totals[slot, at, group] for at, name in enumerate(SUMS)}
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns,copy=False)

@@ -140,7 +140,7 @@ def _layer_codes(
 def _layer(combo: int, rows: Sequence[tuple[Any, ...]], loss: NDArray[np.str_]) -> Layer:
     rest, loss_at = divmod(combo, len(loss))
     factor, status = divmod(rest, len(STATUSES))
-    return Layer(*rows[factor], STATUSES[status], str(loss[loss_at]))
+    return Layer._make([*rows[factor], STATUSES[status], str(loss[loss_at])])
 
 
 def _factors(grid: xr.Dataset, direct: Floats, lifecycle: Floats) -> tuple[Ints, list[tuple[Any, ...]]]:

@@ -58,7 +58,7 @@ def scope3(
 def _sum_same(lines: pd.DataFrame) -> pd.DataFrame:
     """One line where a node has several assets of one profile and cohort."""
     keys = [name for name in lines.columns if name != "kgco2e"]
-    summed = lines.groupby(keys, dropna=False, sort=False, as_index=False)["kgco2e"].sum()
+    summed = lines.groupby(keys, dropna=False, sort=False)["kgco2e"].sum().reset_index()
     return summed[list(lines.columns)]
 
 

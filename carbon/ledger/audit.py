@@ -1,0 +1,152 @@
+"""Whether the ledger is what was posted: every digest recomputed, the chain, the ids, the reversals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from carbon.core.errors import LedgerError
+from carbon.core.time import cell_of, month_text, us_of
+from carbon.ledger.delta import Head, commit_head, head_of, open_table, read
+from carbon.ledger.entries import LINES, VALUES, bits, digest, entry_ids, in_order, to_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from carbon.ledger.store import Ledger
+
+    Mask = NDArray[np.bool_]
+
+LISTED = 20
+_COPIED = [name for name in LINES if name not in (*VALUES, "period")]
+
+
+class Verification(NamedTuple):
+    """How many postings and entries were looked at, and each fault with its posting and entry; none: all holds."""
+
+    postings: int
+    entries: int
+    faults: list[str]
+
+
+def verify(ledger: Ledger) -> Verification:
+    """Recompute all that a ledger promises of itself. Nothing posted is no fault.
+
+    Postings are numbered from 1 without holes; each has the digest of its entries and the one before it, and is not
+    recorded before it; ids match posting and place; a reversal takes back one earlier entry, once, value by value; an
+    entry is booked in the month of its start or names that month in `adjusts`; the newest commit tells the same head.
+    """
+    try:
+        table = open_table(ledger.path)
+        if table is None:
+            return Verification(0, 0, [])
+        entries = in_order(read(ledger.path, table))
+        told = commit_head(ledger.path, table)
+    except LedgerError as error:
+        return Verification(0, 0, [str(error)])
+    postings = np.unique(_postings(entries))
+    return Verification(len(postings), entries.num_rows, list(_faults(entries, told)))
+
+
+def _faults(entries: pa.Table, told: Head | None) -> Iterator[str]:
+    yield from _chain_faults(entries)
+    frame = to_frame(entries)
+    yield from _reversal_faults(frame)
+    yield from _period_faults(frame)
+    head = head_of(entries)
+    if told is not None and told != head:
+        yield (
+            f"posting {head.posting}: is the newest, recorded at {head.recorded_at} with digest {head.digest}, but the newest "
+            f"commit tells of posting {told.posting}, {told.recorded_at}, {told.digest}"
+        )
+
+
+def _chain_faults(entries: pa.Table) -> Iterator[str]:
+    numbers, starts = np.unique(_postings(entries), return_index=True)
+    ends = [*starts[1:], entries.num_rows]
+    last = Head(0, "", None)
+    for number, start, end in zip(numbers.tolist(), starts.tolist(), ends, strict=True):
+        posting = entries.slice(start, end - start)
+        yield from _posting_faults(number, posting, last)
+        last = head_of(posting)._replace(posting=number)
+
+
+def _posting_faults(number: int, posting: pa.Table, last: Head) -> Iterator[str]:
+    """Faults of one posting's entries, in order; `last` is the posting before."""
+    if number != last.posting + 1:
+        yield f"posting {number}: comes after posting {last.posting}; what was between is missing"
+    for name in ("digest", "previous", "recorded_at"):
+        if pc.count_distinct(posting[name], mode="all").as_py() != 1:
+            yield f"posting {number}: its entries differ in {name}"
+    found = head_of(posting)
+    previous = posting["previous"][0].as_py()
+    if previous != last.digest:
+        yield f"posting {number}: names {previous or 'none'} as the digest before it, which is {last.digest or 'none'}"
+    if digest(posting, last.digest) != found.digest:
+        yield f"posting {number}: its digest is {found.digest}, but its entries give another; they were changed"
+    if last.recorded_at and found.recorded_at and found.recorded_at < last.recorded_at:
+        yield f"posting {number}: recorded at {found.recorded_at}, before posting {last.posting}"
+    yield from _id_faults(number, posting)
+
+
+def _id_faults(number: int, posting: pa.Table) -> Iterator[str]:
+    expected = entry_ids(number, posting.num_rows)
+    same = pc.fill_null(pc.equal(posting["entry"], expected), False)
+    place = pc.index(same, False).as_py()
+    if place >= 0:
+        yield f"posting {number}, entry {posting['entry'][place]}: stands where {expected[place]} should"
+
+
+def _reversal_faults(frame: pd.DataFrame) -> Iterator[str]:
+    reversals = frame[frame["reverses"].notna()].reset_index(drop=True)
+    targets = frame.drop_duplicates("entry")
+    at = pd.Index(targets["entry"]).get_indexer(pd.Index(reversals["reverses"]))
+    yield from _listed(reversals[at < 0], "reverses {reverses}, which does not exist")
+    known = reversals[at >= 0].reset_index(drop=True)
+    target = targets.iloc[at[at >= 0]].reset_index(drop=True)
+    yield from _listed(known[target["posting"] >= known["posting"]], "reverses {reverses}, which is not before it")
+    yield from _listed(known[target["reverses"].notna()], "reverses {reverses}, which is a reversal itself")
+    yield from _listed(known[~_negated(known, target)], "reverses {reverses}, but its values are not those negated")
+    yield from _listed(known[~_same(known, target)], "reverses {reverses}, but is not of the same key")
+    yield from _listed(known[known["reverses"].duplicated()], "reverses {reverses}, which was reversed before")
+
+
+def _negated(reversals: pd.DataFrame, targets: pd.DataFrame) -> Mask:
+    same = np.ones(len(reversals), bool)
+    for name in VALUES:
+        same &= bits(reversals[name]) == bits(-targets[name])
+    return same
+
+
+def _same(reversals: pd.DataFrame, targets: pd.DataFrame) -> Mask:
+    same = np.ones(len(reversals), bool)
+    for name in _COPIED:
+        mine, theirs = reversals[name], targets[name]
+        same &= ((mine == theirs).fillna(False) | (mine.isna() & theirs.isna())).to_numpy(bool)
+    return same
+
+
+def _period_faults(frame: pd.DataFrame) -> Iterator[str]:
+    months, names = pd.factorize(cell_of(us_of(frame["start"]), "month"))
+    start = pd.Series([month_text(int(month)) for month in names], dtype="str").take(months).set_axis(frame.index)
+    meant = frame["adjusts"].fillna(frame["period"])
+    yield from _listed(frame[(meant != start).fillna(True)], "is booked in {period}, but begins at {start}")
+
+
+def _listed(faulty: pd.DataFrame, text: str) -> Iterator[str]:
+    """A line for each of the first entries, and one that counts the rest."""
+    for row in faulty.head(LISTED).to_dict("records"):
+        yield f"posting {row['posting']}, entry {row['entry']}: {text.format_map(row)}"
+    if len(faulty) > LISTED:
+        yield f"{len(faulty) - LISTED:,} more entries: as the one before"
+
+
+def _postings(entries: pa.Table) -> NDArray[np.int64]:
+    numbers: NDArray[np.int64] = pc.fill_null(entries["posting"], 0).to_numpy()
+    return numbers

@@ -1,0 +1,189 @@
+"""The ledger as a user sees it: what it says, what it said at a time, and posting what it ought to say."""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+import pyarrow.compute as pc
+
+from carbon.core.errors import LedgerError, UsageError
+from carbon.core.time import from_us, month_number, parse_instant
+from carbon.ledger.delta import EMPTY, ConflictError, Head, append, create_table, head, open_table, read
+from carbon.ledger.entries import SCHEMA, in_order, live, number, to_frame
+from carbon.ledger.reconcile import difference, missing_findings, normal_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    Inside = Callable[[pd.DataFrame], pd.DataFrame]
+
+ATTEMPTS = 50
+LONGEST_WAIT_S = 0.1
+
+
+class Posting(NamedTuple):
+    """One posting: its number, digest, time, and how many entries it has, reversals among them."""
+
+    number: int
+    digest: str
+    recorded_at: datetime
+    entries: int
+    reversals: int
+
+
+class Difference(NamedTuple):
+    """What a post would add: the posting, and its entries in Arrow."""
+
+    posting: Posting
+    entries: pa.Table
+
+
+class Ledger:
+    """A ledger in a folder, made by the first posting. Entries are only ever added.
+
+    Every method reads the table anew, so that postings of other processes are seen.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Name the folder; nothing is read or made yet."""
+        self.path = Path(path).absolute()
+
+    def __repr__(self) -> str:
+        """Class and folder."""
+        return f"Ledger({str(self.path)!r})"
+
+    def head(self) -> Head:
+        """The newest posting: number, digest, time; (0, "", None) when nothing is posted. Raises LedgerError."""
+        table = open_table(self.path)
+        return EMPTY if table is None else head(self.path, table)
+
+    def entries(self, as_of: str | datetime | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
+        """All entries, reversals included, by posting and place: the ledger's columns, energy_kwh [kWh], kgco2e [kg].
+
+        `as_of`: only what was posted at that time or before; `periods`: only those months (`YYYY-MM`). Raises UsageError
+        for a time or month that is none, LedgerError for a ledger that cannot be read.
+        """
+        until = _instant(as_of)
+        for period in periods or ():
+            month_number(period)
+        entries = in_order(self._read(open_table(self.path), periods))
+        return to_frame(entries if until is None else entries.filter(pc.less_equal(entries["recorded_at"], until)))
+
+    def live(self, as_of: str | datetime | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
+        """Entries that are neither reversals nor reversed, as `entries`: what the ledger says, or said at `as_of`."""
+        return live(self.entries(as_of, periods)).reset_index(drop=True)
+
+    def postings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
+        """One row a posting: posting, recorded_at, entries, reversals, kgco2e [kg], cause, reason, digest.
+
+        `kgco2e` is the plain sum over the entries of all bases: how far the posting moved the ledger, not a statement.
+        """
+        grouped = self.entries(as_of).groupby("posting", as_index=False)
+        return grouped.agg(
+            recorded_at=("recorded_at", "first"), entries=("entry", "size"), reversals=("reverses", "count"),
+            kgco2e=("kgco2e", "sum"), cause=("cause", _words), reason=("reason", _words), digest=("digest", "first"),
+        )  # fmt: skip
+
+    def plan(
+        self, desired: pd.DataFrame, *, months: Sequence[str], recorded_at: datetime, cause: str = "", reason: str = "",
+        remove: bool = False, known_files: Iterable[str] = (), inside: Inside | None = None,
+    ) -> Difference | None:  # fmt: skip
+        """What `post` with the same arguments would add, without adding it; None when the ledger says it already."""
+        lines = _lines_of(desired, months, recorded_at)
+        table = open_table(self.path)
+        known = None if remove else known_files
+        return self._difference(table, lines, months, recorded_at, cause, reason, known, inside)
+
+    def post(
+        self, desired: pd.DataFrame, *, months: Sequence[str], recorded_at: datetime, cause: str = "", reason: str = "",
+        remove: bool = False, known_files: Iterable[str] = (), inside: Inside | None = None,
+    ) -> Posting | None:  # fmt: skip
+        """Make the ledger say `desired` for `months`, as one posting; None when it says so already.
+
+        `desired` holds lines: the ledger's columns `start` to `source`, energy_kwh [kWh], kgco2e [kg], and `period`. What
+        the ledger says otherwise for `months` (`YYYY-MM`) is reversed, and what it lacks is added. `recorded_at` is moved
+        up to that of the newest posting when it is before. `known_files`: files that were read, with or without rows.
+        `inside` picks the entries that are compared, when `desired` covers only part of the months.
+
+        Raises InputError for a node and month, or a file, that had posted activity and has none in `desired`, unless
+        `remove`; LedgerError when the ledger cannot be read or written, which leaves it as it was; ValueError for lines
+        that are not well formed, two with the same key among them.
+        """
+        lines = _lines_of(desired, months, recorded_at)
+        known = None if remove else tuple(known_files)
+        for attempt in range(ATTEMPTS):
+            table = open_table(self.path)
+            found = self._difference(table, lines, months, recorded_at, cause, reason, known, inside)
+            if found is None:
+                return None
+            try:
+                append(self.path, self._create() if table is None else table, found.entries)
+            except ConflictError:
+                time.sleep(random.uniform(0, LONGEST_WAIT_S * (attempt + 1) / ATTEMPTS))
+            else:
+                return found.posting
+        raise LedgerError(f"{self.path}: other writers posted first {ATTEMPTS} times; nothing was posted, try again later")
+
+    def _difference(
+        self, table: DeltaTable | None, lines: pd.DataFrame, months: Sequence[str], recorded_at: datetime,
+        cause: str, reason: str, known_files: Iterable[str] | None, inside: Inside | None,
+    ) -> Difference | None:  # fmt: skip
+        """The posting that makes the table say `lines`. `known_files` None: what is missing may go."""
+        current = to_frame(in_order(self._read(table, months)))
+        current = inside(current) if inside else current
+        if known_files is not None:
+            missing_findings(lines, current, known_files).raise_errors()
+        changes = difference(lines, current, cause=cause, reason=reason)
+        if changes.empty:
+            return None
+        last = EMPTY if table is None else head(self.path, table)
+        moment = max(recorded_at, last.recorded_at or recorded_at).astimezone(UTC)
+        entries = number(changes, last.posting + 1, moment, last.digest)
+        reversals = int(changes["reverses"].notna().sum())
+        return Difference(Posting(last.posting + 1, entries["digest"][0].as_py(), moment, len(changes), reversals), entries)
+
+    def _read(self, table: DeltaTable | None, periods: Sequence[str] | None) -> pa.Table:
+        return SCHEMA.empty_table() if table is None else read(self.path, table, periods)
+
+    def _create(self) -> DeltaTable:
+        create_table(self.path)
+        table = open_table(self.path)
+        if table is None or head(self.path, table) != EMPTY:
+            raise ConflictError("another process made the ledger and posted first")
+        return table
+
+
+def _lines_of(desired: pd.DataFrame, months: Sequence[str], recorded_at: datetime) -> pd.DataFrame:
+    if recorded_at.tzinfo is None:
+        raise ValueError(f"recorded_at {recorded_at} has no offset from UTC")
+    for month in months:
+        month_number(month)
+    lines = normal_lines(desired)
+    outside = sorted(set(lines["period"].unique()) - set(months))
+    if outside:
+        raise ValueError(f"lines of {', '.join(outside)} are outside of the months to post, {', '.join(months)}")
+    return lines
+
+
+def _instant(moment: str | datetime | None) -> datetime | None:
+    """The instant meant by `as_of`, in UTC. Raises UsageError for what is none."""
+    if isinstance(moment, str):
+        try:
+            return from_us(parse_instant(moment))
+        except ValueError as error:
+            raise UsageError(f"--as-of {moment}: {error}; write it as 2026-11-05T12:00:00Z") from None
+    if moment is not None and moment.tzinfo is None:
+        raise UsageError(f"as_of {moment} has no offset from UTC; give it one")
+    return None if moment is None else moment.astimezone(UTC)
+
+
+def _words(texts: pd.Series) -> str:
+    return "; ".join(sorted(set(texts.dropna())))

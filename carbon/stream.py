@@ -1,0 +1,218 @@
+"""Workload files streamed to sums: decoded, checked, cut and joined by threads, merged in the order of the files.
+
+Memory grows with nodes, zones, days and kinds of work, not with rows.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from carbon.activity.batch import Parts, cut, encode
+from carbon.activity.check import check_rows
+from carbon.activity.meters import Meters
+from carbon.activity.overlap import Edges, Overlaps, Unsorted, check_on_disk, edges
+from carbon.activity.register import Codes, build_register
+from carbon.core.errors import UsageError
+from carbon.core.findings import Findings
+from carbon.core.parallel import ordered_map
+from carbon.core.time import DAY_US, cell_of, cell_start, month_number, month_range_us, parse_instant
+from carbon.grid.dataset import GridOptions, open_grid
+from carbon.grid.tables import zones
+from carbon.readers.files import sha256
+from carbon.readers.workload import decode, workload_chunks
+from carbon.scope2.reckon import KEYS, merge, partial_sums
+from carbon.scope2.tracks import Tracks, build_tracks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from carbon.config import Settings
+    from carbon.readers.convert import Dialect
+    from carbon.readers.files import Chunk, SourceFile
+
+    Progress = Callable[[int, int], None]
+
+MERGE_EVERY = 64
+_NAMED_FILES = 31
+_BY_FILE = (*KEYS, "file")
+
+
+class Window(NamedTuple):
+    """Half-open range [us] to account, on edges of the grain; None: all that the inputs cover."""
+
+    start_us: int | None = None
+    end_us: int | None = None
+
+    def cut(self, parts: Parts) -> Parts:
+        """The parts that lie inside."""
+        if self.start_us is None or self.end_us is None:
+            return parts
+        inside = (parts.start_us >= self.start_us) & (parts.end_us <= self.end_us)
+        return parts if inside.all() else parts.take(inside)
+
+    def lines(self, lines: pd.DataFrame) -> pd.DataFrame:
+        """The lines or entries that lie inside."""
+        if self.start_us is None or self.end_us is None or lines.empty:
+            return lines
+        first, after = (pd.Timestamp(us, unit="us", tz="UTC") for us in (self.start_us, self.end_us))
+        return lines[(lines["start"] >= first) & (lines["end"] <= after)]
+
+
+EVERYTHING = Window()
+
+
+def month_window(month: str | None) -> Window:
+    """Window of one month `YYYY-MM`, or of everything. Raises UsageError for what is no month."""
+    return Window(*month_range_us(month_number(month), month_number(month))) if month else EVERYTHING
+
+
+def range_window(start: str, end: str) -> Window:
+    """Window of whole days from `start` to before `end`. Raises UsageError for what is no day or no range."""
+    try:
+        first, after = parse_instant(start), parse_instant(end)
+    except ValueError as error:
+        raise UsageError(f"--from {start} --to {end}: {error}; write days as YYYY-MM-DD") from None
+    if first % DAY_US or after % DAY_US or first >= after:
+        raise UsageError(f"--from {start} --to {end} must be whole days UTC, the second after the first")
+    return Window(first, after)
+
+
+class _Unit(NamedTuple):
+    """What one chunk of a file came to."""
+
+    sums: list[pd.DataFrame]
+    edges: Edges
+    findings: Findings
+    rows: int
+    file: int
+
+
+class Stream:
+    """One pass over workload files: what its threads share, and what must be remembered between chunks."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        nodes: pd.DataFrame,
+        files: Sequence[SourceFile],
+        window: Window,
+        dialect: Dialect,
+        findings: Findings,
+    ) -> None:
+        """Prepare the register; unknown zones and profiles in it are findings."""
+        own = str(settings.path("grid.data")) if settings.text("grid.data") else ""
+        self.files, self.findings, self.zones = files, findings, zones(own)
+        profiles = str(settings.path("hardware.profiles"))
+        consolidation = settings.text("entity.consolidation")
+        self.register = build_register(nodes, self.zones, consolidation, profiles, findings)
+        self.works, self.layers, self.rows = Codes(), Codes(), 0
+        self._window, self._dialect, self._grain = window, dialect, settings.text("ledger.grain")
+        self._at_meter = settings.text("inputs.energy_at") == "meter"
+        self._grid_folder, parent = settings.path("grid.folder"), settings.flag("grid.parent")
+        self._options = GridOptions(settings.words("grid.tiers"), settings.words("grid.sources"), parent, own)
+        self._meters, self._lock = Meters(self.register), Lock()
+        self._digests: dict[int, str] = {}
+        self._tracks: dict[int, Tracks] = {}
+
+    def sums(self, progress: Progress | None = None, workers: int = 0) -> pd.DataFrame:
+        """Sums of all files by KEYS, with `start_us`, `end_us` and `source`; empty when there was nothing to sum."""
+        overlaps: Overlaps | None = Overlaps()
+        pieces: list[pd.DataFrame] = []
+        for unit in ordered_map(self._unit, self._chunks(self.findings), workers):
+            self.findings.extend(unit.findings)
+            pieces += unit.sums
+            self.rows += unit.rows
+            overlaps = self._check_order(overlaps, unit.edges)
+            if len(pieces) >= MERGE_EVERY:
+                pieces = [merge(pieces, _BY_FILE)]
+            if progress is not None:
+                progress(unit.file, self.rows)
+        if overlaps is None:
+            check_on_disk((self._edges(chunk) for chunk in self._chunks(Findings())), self.rows, self.findings)
+        self._meters.report(self.findings)
+        return self._finished(merge(pieces, _BY_FILE)) if pieces else pd.DataFrame()
+
+    def _check_order(self, overlaps: Overlaps | None, found: Edges) -> Overlaps | None:
+        try:
+            if overlaps is not None:
+                overlaps.add(found, self.findings)
+        except Unsorted:
+            return None
+        return overlaps
+
+    def _chunks(self, findings: Findings) -> Iterator[Chunk]:
+        seen: dict[str, str] = {}
+        for file in self.files:
+            digest = self._digests.setdefault(file.number, sha256(file.path))
+            if digest in seen:
+                problem = f"holds the same bytes as {seen[digest]}"
+                findings.error("duplicate-file", problem, "remove one of them", file=file.name)
+                continue
+            seen[digest] = file.name
+            yield from workload_chunks([file], self._dialect, findings)
+
+    def _unit(self, chunk: Chunk) -> _Unit:
+        findings = Findings()
+        table = decode(chunk, self._dialect, findings)
+        batch = encode(table, self.register, self.works, self._at_meter)
+        good = check_rows(table, batch, self.register, self.zones, chunk.file.name, findings)
+        batch = batch if good.all() else batch.take(good)
+        self._meters.add_power(batch)
+        parts = self._window.cut(cut(batch, self.register, self._grain))
+        sums = [self._month_sums(some, month).assign(file=chunk.file.number) for month, some in _by_month(parts)]
+        return _Unit(sums, edges(batch, chunk.file.name), findings, table.num_rows, chunk.file.number)
+
+    def _edges(self, chunk: Chunk) -> Edges:
+        table = decode(chunk, self._dialect, Findings())
+        batch = encode(table, self.register, self.works, self._at_meter)
+        return edges(batch.take(batch.node >= 0), chunk.file.name)
+
+    def _month_sums(self, parts: Parts, month: int) -> pd.DataFrame:
+        self._meters.add(parts, month)
+        return partial_sums(parts, self._month_tracks(month))
+
+    def _month_tracks(self, month: int) -> Tracks:
+        """Tracks of one month for all zones known by now; rows may name further zones while they stream."""
+        with self._lock:
+            names = [str(zone) for zone in self.register.zones.labels]
+            known = self._tracks.get(month)
+            if known is None or len(known.zones) < len(names):
+                present = [name for name in names if name in self.zones]
+                range_ = month_range_us(month, month)
+                grid = open_grid(
+                    present, *range_, folder=self._grid_folder, options=self._options, findings=self.findings
+                )
+                known = self._tracks[month] = build_tracks(grid, names, self.layers)
+            return known
+
+    def _finished(self, sums: pd.DataFrame) -> pd.DataFrame:
+        """Sums over all files, with the names and digests of the files behind each as `source`, and the cells' edges."""
+        keys = list(KEYS)
+        files = sums.groupby(keys)["file"].agg(tuple)
+        names = {group: self._source(group) for group in files.unique()}
+        merged = sums.drop(columns="file").groupby(keys, as_index=False).sum(min_count=1)
+        cell = merged["cell"].to_numpy()
+        start, end = cell_start(cell, self._grain), cell_start(cell + 1, self._grain)
+        return merged.assign(source=files.map(names).to_numpy(), start_us=start, end_us=end)
+
+    def _source(self, files: Sequence[int]) -> str:
+        named = [f"{self.files[i].name}@{self._digests[i][:12]}" for i in files]
+        return "; ".join(named) if len(named) <= _NAMED_FILES else f"{named[0]} … {named[-1]} ({len(named)} files)"
+
+
+def _by_month(parts: Parts) -> Iterator[tuple[int, Parts]]:
+    """Parts of each month, in order; most chunks hold one."""
+    if not len(parts.row):
+        return
+    month = cell_of(parts.start_us, "month")
+    low, high = int(month.min()), int(month.max())
+    if low == high:
+        yield low, parts
+        return
+    for number in range(low, high + 1):
+        inside = month == number
+        if inside.any():
+            yield number, parts.take(inside)

@@ -1,0 +1,1 @@
+"""Tests mirror the package; `worlds` and `strategies` make inputs, `reference` judges the results."""
