@@ -13,7 +13,7 @@ from carbon.core.errors import UsageError
 from carbon.hardware.profiles import find_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MONTHS = ("2026-09", "2026-10")
@@ -78,7 +78,7 @@ def write_demo(folder: Path) -> None:
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / NOTE).exists():
         raise UsageError(f"{folder} is not empty and was not written by `carbon demo`; name a new folder")
-    files = {
+    files: dict[Path, Callable[[], str]] = {
         folder / NOTE: lambda: NOTE_TEXT,
         folder / FILE: lambda: to_toml().replace('name = ""', 'name = "Demo network (made up)"', 1),
         folder / "nodes.csv": lambda: "".join(_register()),

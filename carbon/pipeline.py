@@ -191,15 +191,19 @@ def _report_uncovered(uncovered: pd.DataFrame, rule: str, findings: Findings) ->
 
 
 def _report_missing_lines(sums: pd.DataFrame, stream: Stream) -> None:
-    """Warn once a factor of upstream or losses that no figure covers."""
-    energy = sums[sums["layer"] >= 0].groupby("layer")["energy_kwh"].sum()
-    for code, kwh in zip(energy.index.to_numpy(np.int64).tolist(), energy.tolist(), strict=True):
-        layer: Layer = stream.layers.labels[code]
-        for line, known in (("upstream", layer.upstream != "missing"), ("losses", layer.has_losses)):
-            if not known:
-                problem = f"{kwh:.6g} kWh have no {line} figure: that line is not covered"
-                mend = "add one to a table of your own ([grid] data)"
-                stream.findings.warning(f"no-{line}", problem, mend, file="grid", column="factor", value=layer.factor)
+    """Warn of energy whose upstream or losses no figure covers, with its zones."""
+    covered = sums[sums["layer"] >= 0]
+    layers: list[Layer] = [stream.layers.labels[code] for code in covered["layer"]]
+    for line, lacks in (
+        ("upstream", [layer.upstream == "missing" for layer in layers]),
+        ("losses", [not layer.has_losses for layer in layers]),
+    ):
+        without = covered[lacks]
+        if len(without):
+            names = sorted({str(stream.register.zones.labels[zone]) for zone in without["zone"]})
+            problem = f"{without['energy_kwh'].sum():.6g} kWh have no {line} figure: that line is not covered"
+            mend = f"add figures for {', '.join(names)} to a table of your own ([grid] data)"
+            stream.findings.warning(f"no-{line}", problem, mend, file="grid")
 
 
 def _agree(rolled: pd.DataFrame, entries: pd.DataFrame) -> None:

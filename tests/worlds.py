@@ -108,15 +108,13 @@ def factor_name(zone: str, figures: Figures) -> str:
 def grid(world: World) -> xr.Dataset:
     """The Dataset of the world's series, with a factor for each combination of figures."""
     zones = sorted(world.series)
-    columns = [world.figures(zone) for zone in zones]
     direct, lifecycle = (
-        np.array([[np.nan if f[at] is None else f[at] for f in column] for column in columns], float) for at in (0, 1)
+        np.array([np.resize(np.array([f[at] for f in world.series[zone]], float), world.cells) for zone in zones])
+        for at in (0, 1)
     )
     factors = [_factor(zone, has, zone in world.socket) for zone in zones for has in KINDS]
-    order = {(True, True): 0, (True, False): 1, (False, True): 2, (False, False): -1}
     place = np.array([
-        [_place(at, order[f.direct is not None, f.lifecycle is not None]) for f in column]
-        for at, column in enumerate(columns)
+        np.resize([_place(at, figures) for figures in world.series[zone]], world.cells) for at, zone in enumerate(zones)
     ])  # fmt: skip
     dims = ("zone", "time")
     tiers = np.where(place < 0, -1, 0).astype(np.int8)
@@ -191,8 +189,9 @@ def _factor(zone: str, has: tuple[bool, bool], at_socket: bool) -> dict[str, obj
     }  # fmt: skip
 
 
-def _place(zone: int, kind: int) -> int:
-    return -1 if kind < 0 else zone * len(KINDS) + kind
+def _place(zone: int, figures: Figures) -> int:
+    has = (figures.direct is not None, figures.lifecycle is not None)
+    return zone * len(KINDS) + list(KINDS).index(has) if any(has) else -1
 
 
 def _k(loss: Loss | None) -> float:

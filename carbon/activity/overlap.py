@@ -108,8 +108,8 @@ def check_on_disk(stream: Iterable[Edges], rows: int, findings: Findings) -> Non
     with TemporaryDirectory(prefix="carbon-sort-") as folder:
         for number, found in enumerate(stream):
             frame = pd.DataFrame(found._asdict())
-            for bucket, part in frame.groupby((frame["key"].to_numpy() * 2_654_435_761 >> 16) % buckets):
-                part.to_parquet(Path(folder) / f"{bucket}-{number:08d}.parquet", index=False)
+            for name, part in frame.groupby((frame["key"].to_numpy() * 2_654_435_761 >> 16) % buckets):
+                part.to_parquet(Path(folder) / f"{name}-{number:08d}.parquet", index=False)
         for bucket in range(buckets):
             files = sorted(Path(folder).glob(f"{bucket}-*.parquet"))
             if files:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -105,14 +105,19 @@ def show_findings(findings: Iterator[Finding] | list[Finding]) -> None:
     print_findings(findings, console(error=True))
 
 
-def emit(frame: pd.DataFrame, kind: str, title: str, output: Path | None = None) -> None:
-    """A table to standard output, or to a new file: for people, or as CSV, JSON or Markdown with unrounded figures."""
+def emit(
+    frame: pd.DataFrame, kind: str, title: str, output: Path | None = None, shown: Sequence[str] | None = None
+) -> None:
+    """A table to standard output, or to a new file: for people, or as CSV, JSON or Markdown with unrounded figures.
+
+    `shown` picks the columns that people see first; the other formats have all.
+    """
     from carbon.report import sheet
     from carbon.report.console import print_table
 
     if kind == Format.table:
         if output is None:
-            print_table(frame, console(), title)
+            print_table(frame[list(shown)] if shown else frame, console(), title)
             return
         raise UsageError("a table goes to the terminal; with -o choose --format csv, json or md")
     writers = {"csv": sheet.to_csv, "json": sheet.to_json, "md": sheet.to_markdown}

@@ -55,6 +55,7 @@ def show(
     settings = settings_of(context)
     if not (from_ and to):
         raise UsageError("give --from and --to, for example --from 2026-10-01 --to 2026-10-02")
+    _require_zones([zone], settings)
     table = series_table(settings.path("grid.folder"), zone, _instant(from_), _instant(to), grid_options(settings))
     emit(table, format, zone, output)
 
@@ -70,6 +71,7 @@ def coverage(
 
     settings = settings_of(context)
     wanted = zones or _zones_of_nodes(settings)
+    _require_zones(wanted, settings)
     months = _months(settings, from_, to)
     emit(shares(settings.path("grid.folder"), wanted, months, grid_options(settings)), format, "coverage")
 
@@ -106,6 +108,16 @@ def grid_options(settings: Settings) -> GridOptions:
     return GridOptions(
         settings.words("grid.tiers"), settings.words("grid.sources"), settings.flag("grid.parent"), _own(settings)
     )
+
+
+def _require_zones(wanted: Sequence[str], settings: Settings) -> None:
+    from carbon.grid.tables import near_names
+    from carbon.grid.tables import zones as known
+
+    for zone in wanted:
+        if zone not in known(_own(settings)):
+            near = near_names(zone, known(_own(settings)))
+            raise NotFoundError(f"no zone {zone!r}; " + (f"near names: {near}" if near else "see `carbon grid zones`"))
 
 
 def _own(settings: Settings) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from carbon.ledger.store import Ledger
 
 app = typer.Typer(help="Postings and entries: what was recorded, and whether it still is.", no_args_is_help=True)
+_SHOWN = ("entry", "start", "category", "phase", "basis", "node", "energy_kwh", "kgco2e", "tier", "reverses")
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")]
 
 
@@ -26,7 +27,10 @@ def _ledger(context: typer.Context) -> Ledger:
 @guarded
 def log(context: typer.Context, as_of: AsOf = None, format: FormatOption = Format.table) -> None:  # noqa: A002
     """One line a posting: when, how much, why."""
-    emit(_ledger(context).postings(as_of=as_of), format, "postings")
+    postings = _ledger(context).postings(as_of=as_of)
+    if format == Format.table:
+        postings["digest"] = postings["digest"].str[:12]
+    emit(postings, format, "postings")
 
 
 @app.command(epilog="Example: carbon ledger show 2026-10 --format csv -o entries.csv")
@@ -44,7 +48,8 @@ def show(
     from carbon.core.time import month_text, parse_period
 
     periods = [month_text(month) for month in parse_period(period)] if period else None
-    emit(_ledger(context).entries(as_of=as_of, periods=periods), format, "entries", output)
+    entries = _ledger(context).entries(as_of=as_of, periods=periods)
+    emit(entries, format, "entries (all columns with --format csv)", output, shown=_SHOWN)
 
 
 @app.command(epilog="Example: carbon ledger verify")
@@ -62,9 +67,13 @@ def verify(context: typer.Context) -> None:
 @app.command(epilog="Example: carbon ledger balance --format csv")
 @guarded
 def balance(context: typer.Context, format: FormatOption = Format.table, output: OutputOption = None) -> None:  # noqa: A002
-    """Own hardware by month, profile and cohort: opening + acquired - amortised - written off - second life = closing."""
+    """Own hardware: opening + acquired - amortised - written off - second life = closing, by month, profile and cohort."""
     from carbon.pipeline import hardware_balance
 
     frame, findings = hardware_balance(settings_of(context))
     show_findings(list(findings))
+    if format == Format.table:
+        frame = frame.rename(columns=lambda name: name.removesuffix("_kgco2e").replace("_", " "))
+        emit(frame.drop(columns="second life"), format, "balance [kgCO2e]", output)
+        return
     emit(frame, format, "balance", output)

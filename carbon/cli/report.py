@@ -45,14 +45,18 @@ def add_to(app: typer.Typer) -> None:
 @guarded
 def report(
     context: typer.Context,
-    period: Annotated[str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else the last month.")] = None,
-    by: Annotated[str, typer.Option(metavar="WORDS", help="zone, node, operator, product, model, mode, activity, boundary.")] = "",
+    period: Annotated[
+        str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else the last month.")
+    ] = None,
+    by: Annotated[
+        str, typer.Option(metavar="WORDS", help="zone, node, operator, product, model, mode, activity, boundary.")
+    ] = "",
     energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
     hardware: Annotated[Hardware, typer.Option(help="Basis of own hardware.")] = Hardware.amortised,
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")] = None,
     format: Annotated[ReportFormat, typer.Option(help="How it is written.")] = ReportFormat.table,  # noqa: A002
     output: OutputOption = None,
-) -> None:  # fmt: skip
+) -> None:
     """Emissions of a period by scope, category and phase; the rows add up to the statement's total."""
     from carbon.ledger.store import Ledger
     from carbon.report.monthly import report as rows

@@ -191,7 +191,9 @@ def _fill_zone(
             tiers.typical(zone, starts, options.data) if tier == "typical"
             else tiers.annual(zone, starts, options.parent, options.data)
         )  # fmt: skip
-        for factor in filling.source if filling else ():
+        if filling is None:
+            continue
+        for factor in filling.source:
             mask = filling.factor == factor
             row = Factor(factor, tier, "", "", filling.source[factor], filling.basis[factor], "CO2e", "", False)
             status = STATUSES.index("estimated")

@@ -105,15 +105,16 @@ def check_fuels(names: Sequence[str], fuels: Mapping[str, str], findings: Findin
 def read_generation(
     table: pd.DataFrame, fuels: Mapping[str, str], factors: pd.DataFrame, decimal: str, findings: Findings, file: str
 ) -> pd.DataFrame:
-    """Generation by fuel, in the file's unit, without storage; NaN where a cell is empty or faulty (a finding)."""
+    """Generation by fuel, in the file's unit, without storage; NaN where a cell is empty. Faulty cells are findings."""
     generation = {}
     for name, fuel in fuels.items():
         if name in table and factors.at[fuel, "generation"]:
             cells = table[name]
             values = _numbers(cells, decimal)
-            _check(cells, cells.notna() & ~np.isfinite(values), "not-a-number", "is not a number", findings, file)
+            faulty = cells.notna() & ~np.isfinite(values)
+            _check(cells, faulty, "not-a-number", "is not a number", findings, file)
             _check(cells, values < 0, "negative-generation", "is negative", findings, file)
-            generation[fuel] = values.where(np.isfinite(values))
+            generation[fuel] = values.mask(faulty, 0.0)  # an error already: it need not count as an empty cell too
     return pd.DataFrame(generation, index=table.index)
 
 

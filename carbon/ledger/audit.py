@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from carbon.core.errors import LedgerError
@@ -16,7 +17,6 @@ from carbon.ledger.entries import LINES, VALUES, bits, digest, entry_ids, in_ord
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from carbon.ledger.store import Ledger
@@ -106,7 +106,7 @@ def _id_faults(number: int, posting: pa.Table) -> Iterator[str]:
 def _reversal_faults(frame: pd.DataFrame) -> Iterator[str]:
     reversals = frame[frame["reverses"].notna()].reset_index(drop=True)
     targets = frame.drop_duplicates("entry")
-    at = pd.Index(targets["entry"]).get_indexer(pd.Index(reversals["reverses"]))
+    at = _places(reversals["reverses"], targets["entry"])
     yield from _listed(reversals[at < 0], "reverses {reverses}, which does not exist")
     known = reversals[at >= 0].reset_index(drop=True)
     target = targets.iloc[at[at >= 0]].reset_index(drop=True)
@@ -115,6 +115,13 @@ def _reversal_faults(frame: pd.DataFrame) -> Iterator[str]:
     yield from _listed(known[~_negated(known, target)], "reverses {reverses}, but its values are not those negated")
     yield from _listed(known[~_same(known, target)], "reverses {reverses}, but is not of the same key")
     yield from _listed(known[known["reverses"].duplicated()], "reverses {reverses}, which was reversed before")
+
+
+def _places(wanted: pd.Series, among: pd.Series) -> NDArray[np.int64]:
+    """Place of each id among others; -1: not there."""
+    wanted_ids, ids = (pa.array(series, pa.string(), from_pandas=True) for series in (wanted, among))
+    places: NDArray[np.int64] = pc.fill_null(pc.index_in(wanted_ids, ids), -1).to_numpy().astype(np.int64)
+    return places
 
 
 def _negated(reversals: pd.DataFrame, targets: pd.DataFrame) -> Mask:

@@ -33,41 +33,45 @@ def causes(removed: pd.DataFrame, added: pd.DataFrame, entries: pd.DataFrame) ->
     - `error`: another method or method version;
     - `estimate`: none of these, so an estimate behind the figure changed.
     """
+    stood = _stood(added, entries)
     count = len(removed)
-    both = pd.concat([removed[_USED], added[_USED]], ignore_index=True)
-    place = codes(both[list(PLACE)])
-    found = np.full(int(place.max(initial=-1)) + 1, "estimate", object)
-    found[_differ(place, both[["method"]], count)] = "error"
-    found[_differ(place, both[["source"]], count) | _one_sided(place, count)] = "late_data"
-    found[_differ(place, both[list(_FACTOR)], count) & ~_one_sided(place, count)] = "factor_method"
-    found[_settled_now(place, both["status"], count)] = "factor_final"
-    found[_differ(place, both[list(_ROUTE)], count) & ~_one_sided(place, count)] = "boundary"
-    cause = found[place]
-    cause[count:][~_stood(added, entries)] = ""
+    both = pd.concat([removed[_USED], added.loc[stood, _USED]], ignore_index=True)
+    cause = np.full(count + len(added), "", object)
+    cause[np.concatenate([np.ones(count, bool), stood])] = _found(both, count)
     return cause
 
 
 _USED = [*PLACE, *_ROUTE, *_FACTOR, "source", "method", "status"]
 
 
+def _found(both: pd.DataFrame, count: int) -> NDArray[np.object_]:
+    """Cause of each entry, by place; the first `count` are those taken back."""
+    place = codes(both[list(PLACE)])
+    one_sided = (_tally(place, place[:count]) == 0) | (_tally(place, place[count:]) == 0)
+    found = np.full(len(one_sided), "estimate", object)
+    found[_differ(place, both[["method"]], count)] = "error"
+    found[_differ(place, both[["source"]], count)] = "late_data"
+    found[_differ(place, both[list(_FACTOR)], count)] = "factor_method"
+    found[_settled_now(place, both["status"], count)] = "factor_final"
+    found[_differ(place, both[list(_ROUTE)], count)] = "boundary"
+    found[one_sided] = "late_data"
+    return found[place]
+
+
 def _differ(place: Ints, columns: pd.DataFrame, count: int) -> Mask:
     """Places where the sets of values before (the first `count` rows) and after are not the same."""
     value = codes(columns)
-    pair = place * (int(value.max(initial=0)) + 1) + value
+    pair, pairs = pd.factorize(place * (int(value.max(initial=0)) + 1) + value)
+    before, after = (np.bincount(side, minlength=len(pairs)) > 0 for side in (pair[:count], pair[count:]))
     found = np.zeros(int(place.max(initial=-1)) + 1, bool)
-    found[np.setxor1d(pair[:count], pair[count:]) // (int(value.max(initial=0)) + 1)] = True
+    found[pairs[before != after] // (int(value.max(initial=0)) + 1)] = True
     return found
-
-
-def _one_sided(place: Ints, count: int) -> Mask:
-    one_sided: Mask = (_tally(place, place[:count]) == 0) | (_tally(place, place[count:]) == 0)
-    return one_sided
 
 
 def _settled_now(place: Ints, status: pd.Series, count: int) -> Mask:
     provisional = (status == "provisional").to_numpy()
     before, after = place[:count][provisional[:count]], place[count:][provisional[count:]]
-    settled: Mask = (_tally(place, before) > 0) & (_tally(place, after) == 0) & ~_one_sided(place, count)
+    settled: Mask = (_tally(place, before) > 0) & (_tally(place, after) == 0)
     return settled
 
 
@@ -76,5 +80,7 @@ def _tally(place: Ints, of: Ints) -> Ints:
 
 
 def _stood(added: pd.DataFrame, entries: pd.DataFrame) -> Mask:
+    if entries.empty:
+        return np.zeros(len(added), bool)
     code = codes(pd.concat([added[list(STOOD)], entries[list(STOOD)]], ignore_index=True))
     return np.isin(code[: len(added)], code[len(added) :])

@@ -23,7 +23,7 @@ from carbon.core.parallel import ordered_map
 from carbon.ledger.entries import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 PARTITION = "period"
 # Delta deletes commits older than 30 days unless told otherwise; a ledger keeps all of them.
@@ -39,6 +39,13 @@ class Head(NamedTuple):
     posting: int
     digest: str
     recorded_at: datetime | None
+
+
+class _File(NamedTuple):
+    """A data file, and the month of all its entries."""
+
+    path: Path
+    period: str
 
 
 class ConflictError(Exception):
@@ -73,13 +80,13 @@ def create_table(path: Path) -> None:
 
 
 def read(path: Path, table: DeltaTable, periods: Sequence[str] | None = None, names: Sequence[str] | None = None) -> pa.Table:
-    """Entries of the months `periods` (None: all), columns `names` (None: all), in no order.
+    """Entries of the months `periods` (None: all), columns `names` (None: all), file after file, the oldest first.
 
     Raises LedgerError that names the data file which is missing or cannot be read.
     """
     names = list(names or SCHEMA.names)
-    files = [file for file in _files(path, table) if periods is None or file[1] in periods]
-    tables = list(ordered_map(lambda file: _read_file(*file, names), files, workers=min(8, len(files) or 1)))
+    files = [file for file in _files(path, table) if periods is None or file.period in periods]
+    tables = list(ordered_map(lambda file: _read_file(file.path, file.period, names), files, workers=min(8, len(files) or 1)))
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(names)
 
 
@@ -162,13 +169,15 @@ def _check(path: Path, table: DeltaTable, fields: pa.Schema) -> None:
         raise LedgerError(f"{path}: another program changed how the table is stored; restore it from a copy")
 
 
-def _files(path: Path, table: DeltaTable) -> Iterable[tuple[Path, str]]:
-    """Each data file of the table with its month."""
+def _files(path: Path, table: DeltaTable) -> list[_File]:
+    """The data files of the table, those with the oldest entries first."""
     actions = pa.table(table.get_add_actions(flatten=True))
     if not actions.num_rows:
         return []
-    names = (path / unquote(name) for name in actions["path"].to_pylist())
-    return zip(names, actions[f"partition.{PARTITION}"].to_pylist(), strict=True)
+    first = [actions[f"min.{name}"].to_pylist() for name in ("posting", "entry")]
+    order = sorted(range(actions.num_rows), key=lambda i: tuple((values[i] is None, values[i]) for values in first))
+    names, periods = actions["path"].to_pylist(), actions[f"partition.{PARTITION}"].to_pylist()
+    return [_File(path / unquote(names[i]), periods[i]) for i in order]
 
 
 def _read_file(file: Path, period: str, names: Sequence[str]) -> pa.Table:

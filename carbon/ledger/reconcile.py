@@ -49,26 +49,25 @@ def difference(desired: pd.DataFrame, current: pd.DataFrame, *, cause: str = "",
     Raises ValueError when two lines of `desired` have the same key.
     """
     new, old = normal_lines(desired), live(current)
-    added, kept = _match(new, old)
-    removed, added_lines = old[~kept], new[added]
-    frame = pd.concat([_reversals(removed), added_lines.assign(reverses=pd.Series(dtype="str"))], ignore_index=True)
-    found = [cause] * len(frame) if cause else causes(removed, added_lines, current)
-    frame["cause"] = pd.Series(found, frame.index, dtype="str")
-    frame["reason"] = pd.Series([reason] * len(frame), frame.index, dtype="str")
-    return frame[list(COLUMNS)]
+    extra, kept = _match(new, old)
+    removed, added = old[~kept], new[extra]
+    frame = pd.concat([_reversals(removed), added.assign(reverses=pd.Series(dtype="str"))], ignore_index=True)
+    frame["cause"] = pd.Series(cause or causes(removed, added, current), frame.index, dtype="str")
+    frame["reason"] = pd.Series(reason, frame.index, dtype="str")
+    return _by_month(frame[list(COLUMNS)])
 
 
 def missing(desired: pd.DataFrame, current: pd.DataFrame) -> list[tuple[str, str]]:
     """Each (node, period) that has live activity in the ledger and none in `desired`, sorted."""
-    had = _activity(live(current))[["node", "period"]].drop_duplicates()
-    has = _activity(desired)[["node", "period"]].drop_duplicates()
+    had = _activity(current, "node", "period").drop_duplicates()
+    has = _activity(desired, "node", "period").drop_duplicates()
     gone = had.merge(has, how="left", indicator=True).query("_merge == 'left_only'")
     return sorted((str(node), str(period)) for node, period in zip(gone["node"], gone["period"], strict=True))
 
 
 def missing_files(desired: pd.DataFrame, current: pd.DataFrame, known_files: Iterable[str] = ()) -> list[str]:
     """Files behind live activity that are behind no line of `desired` and not among `known_files`, sorted."""
-    had = _file_names(_activity(live(current))["source"])
+    had = _file_names(_activity(current, "source")["source"])
     return sorted(had - _file_names(desired["source"]) - set(known_files))
 
 
@@ -128,8 +127,19 @@ def _reversals(removed: pd.DataFrame) -> pd.DataFrame:
     return removed[list(LINES)].assign(**negated, reverses=removed["entry"])
 
 
-def _activity(lines: pd.DataFrame) -> pd.DataFrame:
-    return lines[(lines["phase"] == "use") & lines["energy_kwh"].notna()]
+def _by_month(changes: pd.DataFrame) -> pd.DataFrame:
+    """The same in order of months: a month is a file of the table, and so files in order are entries in order."""
+    if changes["period"].nunique() < 2:
+        return changes
+    return changes.sort_values("period", kind="stable", ignore_index=True)
+
+
+def _activity(lines: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Columns `names` of lines or live entries that tell of energy used."""
+    told = ["entry", "reverses"] if "entry" in lines else []
+    lines = lines[["phase", "energy_kwh", *names, *told]]
+    lines = live(lines) if told else lines
+    return lines.loc[(lines["phase"] == "use") & lines["energy_kwh"].notna(), list(names)]
 
 
 def _file_names(sources: pd.Series) -> set[str]:

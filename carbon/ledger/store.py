@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from carbon.core.errors import LedgerError, UsageError
 from carbon.core.time import from_us, month_number, parse_instant
 from carbon.ledger.delta import EMPTY, ConflictError, Head, append, create_table, head, open_table, read
-from carbon.ledger.entries import SCHEMA, in_order, live, number, to_frame
+from carbon.ledger.entries import LINES, SCHEMA, in_order, live, number, to_frame
 from carbon.ledger.reconcile import difference, missing_findings, normal_lines
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 50
 LONGEST_WAIT_S = 0.1
+_COMPARED = ("posting", "entry", *LINES, "reverses")
+_TOLD = ("posting", "recorded_at", "entry", "reverses", "kgco2e", "cause", "reason", "digest")
 
 
 class Posting(NamedTuple):
@@ -71,11 +73,7 @@ class Ledger:
         `as_of`: only what was posted at that time or before; `periods`: only those months (`YYYY-MM`). Raises UsageError
         for a time or month that is none, LedgerError for a ledger that cannot be read.
         """
-        until = _instant(as_of)
-        for period in periods or ():
-            month_number(period)
-        entries = in_order(self._read(open_table(self.path), periods))
-        return to_frame(entries if until is None else entries.filter(pc.less_equal(entries["recorded_at"], until)))
+        return to_frame(self._known(as_of, periods))
 
     def live(self, as_of: str | datetime | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
         """Entries that are neither reversals nor reversed, as `entries`: what the ledger says, or said at `as_of`."""
@@ -86,7 +84,7 @@ class Ledger:
 
         `kgco2e` is the plain sum over the entries of all bases: how far the posting moved the ledger, not a statement.
         """
-        grouped = self.entries(as_of).groupby("posting", as_index=False)
+        grouped = to_frame(self._known(as_of, None, _TOLD)).groupby("posting", as_index=False)
         return grouped.agg(
             recorded_at=("recorded_at", "first"), entries=("entry", "size"), reversals=("reverses", "count"),
             kgco2e=("kgco2e", "sum"), cause=("cause", _words), reason=("reason", _words), digest=("digest", "first"),
@@ -137,7 +135,7 @@ class Ledger:
         cause: str, reason: str, known_files: Iterable[str] | None, inside: Inside | None,
     ) -> Difference | None:  # fmt: skip
         """The posting that makes the table say `lines`. `known_files` None: what is missing may go."""
-        current = to_frame(in_order(self._read(table, months)))
+        current = to_frame(in_order(self._read(table, months, _COMPARED)))
         current = inside(current) if inside else current
         if known_files is not None:
             missing_findings(lines, current, known_files).raise_errors()
@@ -150,8 +148,20 @@ class Ledger:
         reversals = int(changes["reverses"].notna().sum())
         return Difference(Posting(last.posting + 1, entries["digest"][0].as_py(), moment, len(changes), reversals), entries)
 
-    def _read(self, table: DeltaTable | None, periods: Sequence[str] | None) -> pa.Table:
-        return SCHEMA.empty_table() if table is None else read(self.path, table, periods)
+    def _known(
+        self, as_of: str | datetime | None, periods: Sequence[str] | None, names: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Columns `names` of the entries known at `as_of`, in order."""
+        until = _instant(as_of)
+        for period in periods or ():
+            month_number(period)
+        entries = in_order(self._read(open_table(self.path), periods, names))
+        return entries if until is None else entries.filter(pc.less_equal(entries["recorded_at"], until))
+
+    def _read(
+        self, table: DeltaTable | None, periods: Sequence[str] | None, names: Sequence[str] | None = None
+    ) -> pa.Table:
+        return SCHEMA.empty_table().select(names or SCHEMA.names) if table is None else read(self.path, table, periods, names)
 
     def _create(self) -> DeltaTable:
         create_table(self.path)
@@ -186,4 +196,4 @@ def _instant(moment: str | datetime | None) -> datetime | None:
 
 
 def _words(texts: pd.Series) -> str:
-    return "; ".join(sorted(set(texts.dropna())))
+    return "; ".join(sorted(texts.dropna().unique()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,8 @@ def _with_defaults(frame: pd.DataFrame, schema: dict[str, Column]) -> pd.DataFra
     for column in schema.values():
         default = float(column.default) if column.type in {"number", "count"} and column.default else column.default
         if column.name not in frame:
-            frame[column.name] = pd.Series(default or None, frame.index, dtype=_dtype(column))
+            values = np.full(len(frame), None if default == "" else default, object)
+            frame[column.name] = pd.Series(values, frame.index).astype(_dtype(column))
         elif column.type in {"text", "choice"}:
             frame[column.name] = frame[column.name].astype("str")
         if default != "":
@@ -52,7 +53,7 @@ def _with_defaults(frame: pd.DataFrame, schema: dict[str, Column]) -> pd.DataFra
     return frame[[*schema, *(name for name in frame.columns if name not in schema)]]
 
 
-def _dtype(column: Column) -> object:
+def _dtype(column: Column) -> Any:
     if column.type in {"time", "day"}:
         return "datetime64[us, UTC]"
     return "float64" if column.type in {"number", "count"} else "str"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
@@ -60,13 +60,13 @@ def test_report_for_people_as_a_whole() -> None:
     lines = screen(lambda console: print_report(Shelf(rows), "2026-10", console, entity="Acme", notes=["a note"]))
     assert "\n".join(line.rstrip() for line in lines) == """\
 Emissions of Acme, 2026-10
-2.000 tCO2e
+2 tCO2e
 location-based, amortised hardware (management view)
 2000 kWh at the meter · provisional 16.0 %
 grid data, by energy: measured 60.0 %, typical 40.0 %
 
                                    kWh  kgCO2e   share
-──────────────────────────────────────────────────────────────
+────────────────────────────────────────────────────────────────
 Scope 2 purchased electricity     2000     560  28.0 %  ██▎
   use                             2000     560  28.0 %  ██▎
 Scope 3 value chain                       1440  72.0 %  █████▊
@@ -77,12 +77,12 @@ Scope 3 value chain                       1440  72.0 %  █████▊
 Total                             2000    2000   100 %  ████████
 
 zone   kWh  kgCO2e   share
-────────────────────────────────
+───────────────────────────────────
 DE     800    1700  85.0 %  ██████▊
 GB    1200     300  15.0 %  █▎
 
 product        kWh  kgCO2e   share
-────────────────────────────────────────
+──────────────────────────────────────────
 (not stated)          1360  68.0 %  █████▌
 chat          2000     640  32.0 %  ██▌
 
@@ -122,6 +122,7 @@ def test_as_of_stands_beside_the_label() -> None:
     assert "as known at 2026-11-03T00:00:00Z" in " ".join(line.strip() for line in lines[:5])
 
 
+@settings(max_examples=25)
 @given(st.lists(entries(), min_size=1, max_size=10), st.sampled_from([40, 60, 80, 133]), NAMES, st.lists(NAMES, max_size=2))
 def test_report_never_exceeds_the_width(rows: list[dict[str, Any]], width: int, name: str, notes: list[str]) -> None:
     rows = [row | {"kgco2e": row["kgco2e"] % 1e7} for row in rows]
@@ -134,7 +135,7 @@ def test_report_never_exceeds_the_width(rows: list[dict[str, Any]], width: int, 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_shown_as_they_are(name: str) -> None:
     frame = pd.DataFrame({"name": [name, "b"], "kgco2e": [1.5, 2.5]})
-    for width in (20, 80):
+    for width in (30, 80):
         lines = shown(frame, width, title=name)
         check(lines, width)
         flat = "".join(line.strip() for line in lines)
@@ -145,7 +146,8 @@ def test_hostile_names_are_shown_as_they_are(name: str) -> None:
 
 @given(st.data(), st.sampled_from([30, 80, 200]))
 def test_any_table_fits_and_no_number_is_cut(data: st.DataObject, width: int) -> None:
-    names = data.draw(st.lists(st.from_regex(r"[a-z]{1,12}(_[a-z]{1,9}){0,4}", fullmatch=True), min_size=1, max_size=14, unique=True))
+    words = st.sampled_from(["start", "manufacturing_kgco2e", "a", "intensity_g_per_kwh", "b_" * 20, "longest" * 5, "zone", "n"])
+    names = data.draw(st.lists(words, min_size=1, unique=True))
     columns = {
         name: data.draw(st.lists(data.draw(st.sampled_from([NAMES, st.floats(-1e9, 1e9)])), min_size=3, max_size=3))
         for name in names
@@ -237,6 +239,7 @@ def test_shares_of_a_report() -> None:
     assert tier_shares(nothing) == {}
 
 
+@settings(max_examples=25)
 @given(st.lists(entries(), min_size=1, max_size=12))
 def test_scopes_and_parts_add_up_on_the_screen(rows: list[dict[str, Any]]) -> None:
     rows.append(entry(kgco2e=1.0))

@@ -62,7 +62,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{name: None if pd.isna(cell) else cell for name, cell in row.items()} for row in frame.to_dict("records")]
 
 
-@settings(max_examples=100)
+@settings(max_examples=80)
 @given(st.lists(entries(), max_size=12), ANY_MONTHS, BY, ENERGIES, HARDWARES)
 def test_report_is_what_plain_loops_give(
     rows: list[dict[str, Any]], months: list[str], by: list[str], energy: str, hardware: str
@@ -77,7 +77,7 @@ def test_report_is_what_plain_loops_give(
     assert [row["provisional_share"] for row in got] == pytest.approx([row["provisional_share"] for row in expected])
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.lists(entries(), min_size=1, max_size=25), BY, st.randoms())
 def test_any_grouping_adds_up_and_no_order_of_rows_matters(rows: list[dict[str, Any]], by: list[str], random: Any) -> None:
     rows.append(entry(kgco2e=0.1, energy_kwh=0.2))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carbon.core.errors import NotFoundError, UsageError
@@ -106,6 +106,7 @@ def test_missing_is_empty_and_a_true_zero_stays() -> None:
     ]
 
 
+@settings(max_examples=20)
 @given(st.lists(entries(), max_size=5))
 def test_ledger_entries_keep_their_shape(rows: list[dict[str, Any]]) -> None:
     frame = frame_of(rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from carbon.scope2.join import Axis, StepFunction, place
 from tests import worlds
@@ -32,7 +32,8 @@ class Got(NamedTuple):
     kg: dict[str, float]
 
 
-@given(any_world())
+@settings(max_examples=50)
+@given(any_world(max_rows=8))
 def test_every_line_is_exact(world: World) -> None:
     """Steps, gaps, sub-second rows, months, moves, socket figures, missing rates, lifecycle alone: line by line."""
     assert_same(worlds.engine(world), worlds.reference(world), world)
