@@ -9,7 +9,7 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-settings.register_profile("carbon", deadline=None, max_examples=20, print_blob=True)
+settings.register_profile("carbon", deadline=None, max_examples=25, print_blob=True)
 settings.register_profile("thorough", deadline=None, max_examples=1000, print_blob=True)  # --hypothesis-profile thorough
 settings.load_profile("carbon")
 

@@ -100,6 +100,11 @@ def rig(world: World, grain: str = "month") -> Rig:
     return Rig(register, batch, cut(batch, register, grain), tracks, layers)
 
 
+def some(parts: Parts, rows: slice) -> Parts:
+    """A stretch of the parts."""
+    return type(parts)._make(None if part is None else part[rows] for part in parts)
+
+
 def factor_name(zone: str, figures: Figures) -> str:
     """Id of the factor of a cell, different for each combination of figures."""
     return f"{zone}/{KINDS[figures.direct is not None, figures.lifecycle is not None]}"
@@ -170,14 +175,14 @@ def us_of(text: str) -> int:
 
 def _cells(world: World, zone: str) -> list[exact.Cell]:
     exactly = {
-        figures: tuple(None if figure is None else Fraction(figure) for figure in figures)
-        for figures in world.series[zone]
+        figures: [None if figure is None else Fraction(figure) for figure in figures] for figures in world.series[zone]
     }
     cells = []
     for at, figures in enumerate(world.figures(zone)):
         start = world.start_us + at * world.step_us
         name = "" if figures == (None, None) else factor_name(zone, figures)
-        cells.append(exact.Cell(start, start + world.step_us, *exactly[figures], name, zone in world.socket))
+        direct, lifecycle = exactly[figures]
+        cells.append(exact.Cell(start, start + world.step_us, direct, lifecycle, name, zone in world.socket))
     return cells
 
 

@@ -114,7 +114,8 @@ def live(entries: pd.DataFrame) -> pd.DataFrame:
     """Entries that are neither reversals nor reversed by another of them."""
     ids, reverses = (pa.array(entries[name], pa.string(), from_pandas=True) for name in ("entry", "reverses"))
     stands = pc.and_(reverses.is_null(), pc.invert(pc.is_in(ids, reverses.drop_null())))
-    return entries[stands.to_numpy(zero_copy_only=False)]
+    standing: pd.DataFrame = entries[stands.to_numpy(zero_copy_only=False)]
+    return standing
 
 
 def bits(values: pd.Series) -> NDArray[np.int64]:

@@ -55,6 +55,7 @@ def report(
     entries = ledger.live(as_of=as_of, periods=months)
     if entries.empty:
         raise _nothing_posted(months, ledger.live(as_of=as_of)["period"])
+    _require_energy_basis(entries, energy)
     lines = statement(entries, energy, hardware)
     if lines.empty:
         raise _nothing_on_basis(months, entries, energy, hardware)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from carbon.scope2.join import Axis, StepFunction, place
 from tests import worlds
@@ -32,7 +32,6 @@ class Got(NamedTuple):
     kg: dict[str, float]
 
 
-@settings(max_examples=50)
 @given(any_world(max_rows=8))
 def test_every_line_is_exact(world: World) -> None:
     """Steps, gaps, sub-second rows, months, moves, socket figures, missing rates, lifecycle alone: line by line."""
