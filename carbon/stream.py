@@ -5,9 +5,11 @@ Memory grows with nodes, zones, days and kinds of work, not with rows.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from carbon.activity.batch import Parts, cut, encode
@@ -191,12 +193,15 @@ class Stream:
     def _finished(self, sums: pd.DataFrame) -> pd.DataFrame:
         """Sums over all files, with the names and digests of the files behind each as `source`, and the cells' edges."""
         keys = list(KEYS)
-        files = sums.groupby(keys)["file"].agg(tuple)
-        names = {group: self._source(group) for group in files.unique()}
-        merged = sums.drop(columns="file").groupby(keys, as_index=False).sum(min_count=1)
+        ordered = sums.sort_values([*keys, "file"], kind="stable", ignore_index=True)
+        edges_ = np.append(np.flatnonzero(~ordered.duplicated(keys)), len(ordered)).tolist()
+        files = ordered.pop("file").tolist()
+        groups = [tuple(files[begin:end]) for begin, end in pairwise(edges_)]
+        names = {group: self._source(group) for group in set(groups)}
+        merged = ordered.groupby(keys, as_index=False).sum(min_count=1)
         cell = merged["cell"].to_numpy()
         start, end = cell_start(cell, self._grain), cell_start(cell + 1, self._grain)
-        return merged.assign(source=files.map(names).to_numpy(), start_us=start, end_us=end)
+        return merged.assign(source=[names[group] for group in groups], start_us=start, end_us=end)
 
     def _source(self, files: Sequence[int]) -> str:
         named = [f"{self.files[i].name}@{self._digests[i][:12]}" for i in files]

@@ -7,14 +7,13 @@ P_context the multiple of bare idle that one H200 showed (own measurement, 2026;
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from carbon.hardware.profiles import Profile
@@ -40,7 +39,7 @@ class Node(NamedTuple):
     host: Profile | None
 
 
-def node_of(row: pd.Series, profiles: Mapping[str, Profile]) -> Node:
+def node_of(row: Mapping[Hashable, Any], profiles: Mapping[str, Profile]) -> Node:
     """Devices and hosts of a row of the node table: hosts = devices / devices per host, rounded up."""
     profile = profiles[row["hardware"]]
     name = row["host"] if isinstance(row["host"], str) and row["host"] else profile.host
@@ -57,9 +56,9 @@ class PowerModel(NamedTuple):
     output_j_per_token: Floats
 
     @classmethod
-    def of_nodes(cls, rows: Sequence[tuple[pd.Series, Mapping[str, Profile]]]) -> PowerModel:
+    def of_nodes(cls, rows: Sequence[Mapping[Hashable, Any]], profiles: Mapping[str, Profile]) -> PowerModel:
         """Model of the rows of a node table, in their order."""
-        nodes = [node_of(row, profiles) for row, profiles in rows]
+        nodes = [node_of(row, profiles) for row in rows]
         figures = [_figures(node) for node in nodes]
         table = {name: np.array([figure[name] for figure in figures], float) for name in _FIELDS}
         tokens = [

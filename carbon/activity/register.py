@@ -14,7 +14,7 @@ from carbon.core.time import us_of
 from carbon.hardware.profiles import Profile, find_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -137,23 +137,19 @@ def _profile(name: str, table: pd.DataFrame, own: str, findings: Findings, file:
 
 
 def _register(table: pd.DataFrame, consolidation: str, profiles: Mapping[str, Profile]) -> Register:
-    stretches = [
-        Stretch(
-            row["node"], row["operator"], row["zone"], _optional(row["market"]), row["boundary"], row["hardware"],
-            float(row["pue"]), route(row["boundary"], row["operated"] == "true", consolidation),
-            int(str(number)),
-        )
-        for number, row in table.iterrows()
-    ]  # fmt: skip
+    records = table.to_dict("records")
+    stretches = [_stretch(row, int(number), consolidation) for row, number in zip(records, table.index, strict=True)]
     start, retired = us_of(table["valid_from"]), us_of(table["retired"], NEVER_US)
-    names = table["node"].to_numpy(object)
-    node = (
-        np.unique(names.astype(str), return_inverse=True)[1].astype(np.int64) if len(names) else np.empty(0, np.int64)
-    )
-    next_start = np.append(start[1:], NEVER_US)
-    end = np.where(np.append(node[1:] == node[:-1], False), next_start, retired) if len(node) else retired
-    power = PowerModel.of_nodes([(row, profiles) for _, row in table.iterrows()])
-    return Register(stretches, node, start, end, power)
+    node = np.unique(table["node"].to_numpy(np.str_), return_inverse=True)[1].astype(np.int64)
+    moves_on = np.append(node[1:] == node[:-1], False)[: len(node)]
+    end = np.where(moves_on, np.append(start[1:], NEVER_US)[: len(node)], retired)
+    return Register(stretches, node, start, end, PowerModel.of_nodes(records, profiles))
+
+
+def _stretch(row: Mapping[Hashable, Any], number: int, consolidation: str) -> Stretch:
+    names = (row[name] for name in ("node", "operator", "zone", "market", "boundary", "hardware"))
+    places = route(row["boundary"], row["operated"] == "true", consolidation)
+    return Stretch(*map(_optional, names), float(row["pue"]), places, number)
 
 
 def _optional(value: object) -> str:

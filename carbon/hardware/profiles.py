@@ -49,9 +49,10 @@ class Profile(NamedTuple):
 
 
 def find_profile(name: str, own: str = "") -> Profile:
-    """Profile of an id (own folder first) or of a TOML file. Raises NotFoundError with near names."""
+    """Profile of an id (own folder first), or of a TOML file (beside the own folder first). Raises NotFoundError with near names."""
     if name.endswith(".toml"):
-        return read_profile(Path(name))
+        beside = Path(own).parent / name
+        return read_profile(beside if own and beside.is_file() else Path(name))
     files = profile_files(own)
     if name not in files:
         from difflib import get_close_matches

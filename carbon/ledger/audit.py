@@ -69,7 +69,7 @@ def _faults(entries: pa.Table, told: Head | None) -> Iterator[str]:
 
 def _chain_faults(entries: pa.Table) -> Iterator[str]:
     numbers, starts = np.unique(_postings(entries), return_index=True)
-    ends = [*starts[1:], entries.num_rows]
+    ends = np.append(starts, entries.num_rows)[1:].tolist()
     last = Head(0, "", None)
     for number, start, end in zip(numbers.tolist(), starts.tolist(), ends, strict=True):
         posting = entries.slice(start, end - start)

@@ -39,7 +39,7 @@ def normal_lines(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def difference(desired: pd.DataFrame, current: pd.DataFrame, *, cause: str = "", reason: str = "") -> pd.DataFrame:
-    """Entries-to-be that turn `current` into `desired`: columns COLUMNS, reversals first.
+    """Entries-to-be that turn `current` into `desired`: columns COLUMNS; month by month, reversals first.
 
     `desired` holds lines (columns LINES), `current` all entries of the same months, reversals included. Lines are the
     same when they agree in KEY, with what follows an `@` in `method` and `factor` left out. Same key and same VALUES,

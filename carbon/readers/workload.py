@@ -37,12 +37,11 @@ def read_workload(
     Raises InputError with every finding, NotFoundError when no file matches.
     """
     dialect = dialect or Dialect()
-    frames = _frames(find_files(files), dialect)
+    tables = _tables(find_files(files), dialect)
     if chunks:
-        return frames
-    import pandas as pd
-
-    return pd.concat(list(frames), ignore_index=True)
+        return (table.to_pandas() for table in tables)
+    frame: pd.DataFrame = pa.concat_tables(tables, promote_options="default").unify_dictionaries().to_pandas()
+    return frame
 
 
 def workload_chunks(files: Sequence[SourceFile], dialect: Dialect, findings: Findings) -> Iterator[Chunk]:
@@ -80,13 +79,13 @@ def decode(chunk: Chunk, dialect: Dialect, findings: Findings) -> pa.Table:
     return table if pc.all(usable).as_py() else table.filter(usable)
 
 
-def _frames(files: Sequence[SourceFile], dialect: Dialect) -> Iterator[pd.DataFrame]:
+def _tables(files: Sequence[SourceFile], dialect: Dialect) -> Iterator[pa.Table]:
     findings, rows = Findings(), 0
     for chunk in workload_chunks(files, dialect, findings):
         table = decode(chunk, dialect, findings)
         rows += table.num_rows
         if not findings.count(ERROR):
-            yield table.drop_columns(["row"]).to_pandas()
+            yield table.drop_columns(["row"])
     require_rows(rows, files[0].name, findings)
     findings.raise_errors()
 

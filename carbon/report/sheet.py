@@ -61,7 +61,7 @@ def to_markdown(frame: pd.DataFrame, target: str | Path | TextIO) -> None:
     """
     columns = [frame.iloc[:, at] for at in range(frame.shape[1])]
     with _opened(target) as file:
-        file.write(_markdown_row(str(name) for name in frame.columns))
+        file.write(_markdown_row(clean(str(name)) for name in frame.columns))
         file.write(_markdown_row(("---:" if is_number(column) else "---" for column in columns), escape=False))
         file.writelines(map(_markdown_row, zip(*map(rounded, columns), strict=True)))
 
@@ -98,4 +98,4 @@ def _csv_cell(cell: Cell) -> str:
 
 
 def _markdown_row(cells: Iterable[str], escape: bool = True) -> str:
-    return "| " + " | ".join(_MARKDOWN.sub(r"\\\1", clean(cell)) if escape else cell for cell in cells) + " |\n"
+    return "| " + " | ".join(_MARKDOWN.sub(r"\\\1", cell) if escape else cell for cell in cells) + " |\n"

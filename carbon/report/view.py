@@ -177,7 +177,7 @@ def _bar(share: float) -> str:
     """A bar of eighths of a cell, at least one where there is anything; parts below 0 have none."""
     if not share > 0:
         return ""
-    full, eighths = divmod(max(round(min(share, 9) * 8 * _BAR_CELLS), 1), 8)
+    full, eighths = divmod(max(round(min(share, 1) * 8 * _BAR_CELLS), 1), 8)
     return "█" * full + _EIGHTHS[eighths].strip()
 
 

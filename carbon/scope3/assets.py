@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from carbon.activity.power import node_of
 from carbon.core.time import month_text, us_of
 from carbon.hardware.logistics import Rate, disposal_rate, freight_rate, lane_km
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+    import pandas as pd
 
     from carbon.core.findings import Findings
     from carbon.hardware.profiles import Profile
@@ -65,36 +67,39 @@ def derive_assets(
     asset's transport or disposal is then not covered.
     """
     freight, disposal = freight_rate(policy.freight_mode), disposal_rate(policy.disposal)
+    table = nodes.sort_values(["node", "valid_from"])
+    starts, retired = us_of(table["valid_from"]).tolist(), us_of(table["retired"], NEVER_US).tolist()
+    records = zip(table.to_dict("records"), table.index, starts, retired, strict=True)
+    versions = {profile.id: (profile, _version(profile)) for profile in profiles.values()}
     assets: list[Asset] = []
-    for _, rows in nodes.sort_values(["node", "valid_from"]).groupby("node"):
-        first = rows.iloc[0]
+    for name, group in groupby(records, key=lambda record: str(record[0]["node"])):
+        rows = list(group)
+        first, number, _, end = rows[0]
         km = lane_km(countries.get(first["zone"], ""), first["latitude"], first["longitude"])
-        for profile, units, start, end in _holdings(rows, profiles):
-            assets.append(_asset(first["node"], profile, units, start, end, km, freight, disposal))
-        _warn(first, km, [profile for profile, *_ in _holdings(rows, profiles)], countries, findings)
+        holdings = _holdings([(_units(row, profiles), start) for row, _, start, _ in rows], end)
+        held = [(*versions[profile], *lot) for profile, *lot in holdings]
+        assets += [_asset(name, *lot, km, freight, disposal) for lot in held]
+        _warn(name, int(number), countries.get(first["zone"]) or first["zone"], km, [lot[0] for lot in held], findings)
     return assets
 
 
-def _holdings(rows: pd.DataFrame, profiles: Mapping[str, Profile]) -> Iterator[tuple[Profile, float, int, int]]:
-    """(profile, units, in service, retired) of one node, oldest units retired first."""
-    starts = us_of(rows["valid_from"])
-    retired = int(us_of(rows["retired"], NEVER_US)[0])
+def _holdings(changes: Sequence[tuple[dict[str, float], int]], retired: int) -> Iterator[tuple[str, float, int, int]]:
+    """(profile, units, in service, retired) of one node from its counts over time, oldest units retired first."""
     held: dict[str, list[list[float]]] = {}
-    for start, (_, row) in zip(starts.tolist(), rows.iterrows(), strict=True):
-        wanted = _units(row, profiles)
+    for wanted, start in changes:
         for name in sorted(held.keys() | wanted.keys()):
             lots = held.setdefault(name, [])
             change = wanted.get(name, 0.0) - sum(lot[0] for lot in lots)
             if change > 0:
                 lots.append([change, start])
             for units, begin in _take(lots, -change):
-                yield profiles[name], units, int(begin), start
+                yield name, units, int(begin), start
     for name, lots in sorted(held.items()):
         for units, begin in lots:
-            yield profiles[name], units, int(begin), retired
+            yield name, units, int(begin), retired
 
 
-def _units(row: pd.Series, profiles: Mapping[str, Profile]) -> dict[str, float]:
+def _units(row: Mapping[Hashable, Any], profiles: Mapping[str, Profile]) -> dict[str, float]:
     node = node_of(row, profiles)
     units = {node.profile.id: float(node.devices)}
     if node.host is not None:
@@ -113,11 +118,11 @@ def _take(lots: list[list[float]], units: float) -> Iterator[tuple[float, float]
 
 
 def _asset(
-    node: str, profile: Profile, units: float, start: int, end: int, km: float, freight: Rate, disposal: Rate
+    node: str, profile: Profile, version: str, units: float, start: int, end: int, km: float, freight: Rate, disposal: Rate
 ) -> Asset:  # fmt: skip
     mass = math.nan if profile.mass_kg is None else profile.mass_kg
     return Asset(
-        node, profile.id, _version(profile), units, start, end,
+        node, profile.id, version, units, start, end,
         units * profile.manufacturing_kgco2e.central, units * mass / 1000 * km * freight.figure,
         units * mass * disposal.figure, freight.id, disposal.id,
     )  # fmt: skip
@@ -134,17 +139,12 @@ def _version(profile: Profile) -> str:
     return hashlib.sha256(repr(figures).encode()).hexdigest()[:8]
 
 
-def _warn(
-    node: pd.Series, km: float, profiles: list[Profile], countries: Mapping[str, str], findings: Findings
-) -> None:
+def _warn(node: str, row: int, country: str, km: float, profiles: Sequence[Profile], findings: Findings) -> None:
     if math.isnan(km):
-        country = countries.get(node["zone"], "") or node["zone"]
-        findings.warning(
-            "no-lane", f"no freight lane to {country} is known: transport is not covered",
-            "give latitude and longitude in nodes.csv", file="nodes.csv", row=node.name, column="latitude", value=node["node"],
-        )  # fmt: skip
+        problem = f"no freight lane to {country} is known: transport is not covered"
+        mend = "give latitude and longitude in nodes.csv"
+        findings.warning("no-lane", problem, mend, file="nodes.csv", row=row, column="latitude", value=node)
     for name in sorted({profile.id for profile in profiles if profile.mass_kg is None}):
-        findings.warning(
-            "no-mass", f"profile {name} has no mass: transport and disposal are not covered",
-            "give mass_kg in the profile", file="nodes.csv", row=node.name, column="hardware", value=node["node"],
-        )  # fmt: skip
+        problem = f"profile {name} has no mass: transport and disposal are not covered"
+        mend = "give mass_kg in the profile"
+        findings.warning("no-mass", problem, mend, file="nodes.csv", row=row, column="hardware", value=node)

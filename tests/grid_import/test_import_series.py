@@ -106,7 +106,8 @@ FAULTS = {
     "naive time": (text(*DAY).replace("05:00Z", "05:00"), "naive-time", 7, "start"),
     "future": (text(*DAY, "GB,2036-01-01T00:00Z,1,2"), "future-time", 26, "start"),
     "no zone": (text(*DAY, ",2026-01-02T00:00Z,1,2"), "missing-value", 26, "zone"),
-    "unknown word": (text("GB,2026-01-01,fine,1", header="zone,start,status,direct_g_per_kwh"), "unknown-word", 2, "status"),
+    "unknown word": (text(*(f"{row},final" for row in DAY[:3]), f"{DAY[3]},fine", header=f"{HEADER},status"), "unknown-word",
+                     5, "status"),
     "twice": (text(*DAY, DAY[5]), "duplicate-row", 26, "start"),
     "twice and different": (text(*DAY, "GB,2026-01-01T05:00Z,999,1999"), "duplicate-row", 26, "start"),
     "twice, other offset": (text(*DAY, "GB,2026-01-01T06:00+01:00,105,155"), "duplicate-row", 26, "start"),
@@ -126,7 +127,7 @@ FAULTS = {
     "hour and a half": (text("GB,2026-01-01T00:00Z,2026-01-01T01:30Z,1", header=BAD), "off-step", 2, "start"),
     "one row": (text(DAY[0]), "no-end", 2, "end"),
     "no rows": (text(), "empty-file", None, ""),
-    "no figures": (text("GB,2026-01-01T00:00Z", header="zone,start"), "no-figures", 1, ""),
+    "no figures": (text("GB,2026-01-01T00:00Z", "GB,2026-01-01T01:00Z", header="zone,start"), "no-figures", 1, ""),
     "both kinds": (text(*[f"{row},5" for row in DAY], header=f"{HEADER},coal"), "two-kinds", 1, ""),
     "marginal column": (text(*[f"{row},5" for row in DAY], header=f"{HEADER},marginal_g_per_kwh"), "marginal", None,
                         "marginal_g_per_kwh"),
@@ -251,7 +252,7 @@ def test_file_that_cannot_be_read_is_a_finding(tmp_path: Path, name: str) -> Non
     (tmp_path / name).write_bytes(b"PK\x03\x04\x00\xff\xfe not a table")
     result = import_series(tmp_path / name, tmp_path / "grid", retrieved_us=NOW_US)
     assert result.path is None
-    assert [one.code for one in result.findings][0] in {"unreadable", "foreign-file", "spreadsheet"}
+    assert next(one.code for one in result.findings) in {"unreadable", "foreign-file", "spreadsheet"}
 
 
 def imported(tmp_path: Path, content: str, name: str = "publisher.csv", at: int = NOW_US, **more: str) -> ImportResult:

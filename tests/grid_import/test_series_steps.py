@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -62,7 +63,7 @@ def intervals(plan: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
 
 def tellable(plan: list[tuple[int, int, int]]) -> bool:
     """Whether no gap makes a row look just as long as those that follow it, which no rule could tell apart."""
-    pairs = zip(plan, plan[1:], strict=False)
+    pairs = pairwise(plan)
     return not any(gap and step + gap == after for (step, _, gap), (after, _, _) in pairs)
 
 

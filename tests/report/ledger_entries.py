@@ -57,10 +57,11 @@ class Shelf:
     def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
         """Keep the entries."""
         self.frame = frame_of(rows)
+        self.asked: list[object] = []
 
     def live(self, as_of: object = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
-        """The entries of some months, or all."""
-        assert as_of is None
+        """The entries of some months, or all; what time was asked for is kept."""
+        self.asked.append(as_of)
         return self.frame if periods is None else self.frame[self.frame["period"].isin(periods)]
 
 

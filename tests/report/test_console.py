@@ -16,6 +16,7 @@ from rich.console import Console
 from carbon.core.errors import NotFoundError
 from carbon.core.findings import Finding
 from carbon.report import layout
+from carbon.report.cells import rounded
 from carbon.report.console import print_findings, print_report, print_table
 from carbon.report.monthly import report
 from carbon.report.view import provisional_share, scope_parts, tier_shares
@@ -57,7 +58,7 @@ NETWORK = [
 
 def test_report_for_people_as_a_whole() -> None:
     rows = [row for row in NETWORK if row["phase"] != "transport"]
-    lines = screen(lambda console: print_report(Shelf(rows), "2026-10", console, entity="Acme", notes=["a note"]))
+    lines = screen(lambda console: print_report(Shelf(rows), "2026-10", console, entity="Acme", notes=["[b]a[/b] note"]))
     assert "\n".join(line.rstrip() for line in lines) == """\
 Emissions of Acme, 2026-10
 2 tCO2e
@@ -86,7 +87,7 @@ product        kWh  kgCO2e   share
 (not stated)          1360  68.0 %  █████▌
 chat          2000     640  32.0 %  ██▌
 
-• a note"""
+• [b]a[/b] note"""
 
 
 def test_headline_of_a_small_network_is_in_kilograms_and_names_its_basis() -> None:
@@ -117,8 +118,8 @@ def test_report_raises_what_the_table_raises() -> None:
 
 def test_as_of_stands_beside_the_label() -> None:
     shelf = Shelf(NETWORK)
-    shelf.live = lambda as_of=None, periods=None: shelf.frame  # type: ignore[method-assign,assignment]
     lines = screen(lambda console: print_report(shelf, "2026-10", console, as_of="2026-11-03T00:00:00Z"))
+    assert shelf.asked == ["2026-11-03T00:00:00Z"]
     assert "as known at 2026-11-03T00:00:00Z" in " ".join(line.strip() for line in lines[:5])
 
 
@@ -158,7 +159,7 @@ def test_any_table_fits_and_no_number_is_cut(data: st.DataObject, width: int) ->
     left_out = re.sub(r"\s", "", text.rpartition("no room for")[2])
     for name, cells in columns.items():
         if all(isinstance(cell, float) for cell in cells) and name not in left_out:
-            largest = layout.rounded(pd.Series(cells))
+            largest = rounded(pd.Series(cells))
             assert all(re.search(rf"(?<!\S){re.escape(cell)}(?!\S)", text) for cell in largest)
 
 
@@ -179,6 +180,18 @@ def test_one_row_that_is_too_wide_becomes_a_record() -> None:
     assert "kgco2e    0" in [re.sub(" +", "    ", line) for line in lines]
     assert "".join(lines).count("n" * 60) == 1
     assert re.sub(r"\s", "", "".join(lines)).count("n" * 100) == 1
+
+
+def test_a_wide_number_is_whole_where_long_text_is_folded() -> None:
+    text = "\n".join(shown(pd.DataFrame({"name": ["x" * 39, "y"], "kgco2e": [123_456_789_012.0, 0.5]}), 30))
+    assert "123,456,789,012" in text
+
+
+def test_bars_stay_in_their_column_when_credits_make_a_part_larger_than_the_whole() -> None:
+    rows = [entry(zone="GB", kgco2e=30.0), entry(zone="DE", kgco2e=-20.0)]
+    text = "\n".join(screen(lambda console: print_report(Shelf(rows), "2026-10", console)))
+    assert re.search(r"GB +30 +300\.0 % +█{8}\s", text)
+    assert re.search(r"DE +-20 +-200\.0 % +\n", text)
 
 
 def test_long_tables_say_how_much_is_not_shown() -> None:

@@ -35,10 +35,9 @@ def slow_report(rows: list[dict[str, Any]], months: list[str], by: list[str], ba
         energies = [Fraction(row["energy_kwh"]) for row in group if row["energy_kwh"] is not None]
         sizes = [(abs(Fraction(row["kgco2e"])), row["status"] == "provisional") for row in group]
         whole, agreed = sum(size for size, _ in sizes), {flag for _, flag in sizes}
+        share = float(agreed.pop()) if len(agreed) == 1 else None
         if whole:
             share = float(sum(size for size, flag in sizes if flag) / whole)
-        else:
-            share = float(agreed.pop()) if len(agreed) == 1 else None
         table.append(
             dict(zip(["month", *names[1:]], key, strict=True))
             | {
@@ -59,7 +58,8 @@ def lacks_basis(rows: list[dict[str, Any]], months: list[str], energy: str) -> b
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{name: None if pd.isna(cell) else cell for name, cell in row.items()} for row in frame.to_dict("records")]
+    rows = frame.to_dict("records")
+    return [{str(name): None if pd.isna(cell) else cell for name, cell in row.items()} for row in rows]
 
 
 @settings(max_examples=80)
@@ -90,6 +90,13 @@ def test_any_grouping_adds_up_and_no_order_of_rows_matters(rows: list[dict[str, 
         assert off <= Fraction(1, 10**9) * sum(map(abs, parts))
     shuffled = random.sample(rows, len(rows))
     pd.testing.assert_frame_equal(report(Shelf(shuffled), MONTHS, by), frame, check_exact=True)
+
+
+def test_a_sum_is_the_float_nearest_to_the_exact_one() -> None:
+    parts = [1e16, 1.0, 1e-3, -1e16, 0.1, 0.2] * 3
+    [row] = records(report(Shelf([entry(kgco2e=part, energy_kwh=0.1) for part in parts]), "2026-10"))
+    assert row["kgco2e"] == float(sum(map(Fraction, parts)))
+    assert row["energy_kwh"] == float(len(parts) * Fraction(0.1))
 
 
 def test_columns_are_the_schema_with_the_groupings_after_the_month() -> None:

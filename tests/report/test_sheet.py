@@ -71,7 +71,7 @@ def test_csv_bytes_are_rfc_4180(tmp_path: Path) -> None:
     frame = pd.DataFrame({
         "name": pd.Series(['a,"b"', "two\nlines", None, "=1+1"], dtype="str"),
         "kgco2e": [0.1, 1234567.0, math.nan, -0.5],
-        "start": pd.to_datetime(["2026-10-01T02:00+02:00", None, "2026-10-01T00:00:00.5Z", None], format="ISO8601", utc=True),
+        "start": pd.to_datetime(["2026-10-01T02:00+02:00", "", "2026-10-01T00:00:00.5Z", ""], format="ISO8601", utc=True),
         "late": [True, False, True, False],
     })  # fmt: skip
     to_csv(frame, tmp_path / "out.csv")
@@ -149,10 +149,10 @@ def test_json_refuses_what_json_cannot_say() -> None:
 def test_markdown_is_rounded_aligned_and_disarmed() -> None:
     frame = pd.DataFrame({
         "name": ["a|b", "<script>", "[x](http://y) `c` *d*", "two\nlines", "us_east _x_", None],
-        "energy_kwh": [1234.5678, 0.0, math.nan, 0.01, -2.0, 5.0],
+        "energy\nkwh": [1234.5678, 0.0, math.nan, 0.01, -2.0, 5.0],
     })  # fmt: skip
     assert written(frame, to_markdown).splitlines() == [
-        "| name | energy_kwh |",
+        "| name | energy kwh |",
         "| --- | ---: |",
         r"| a\|b | 1235 |",
         r"| \<script> | 0 |",

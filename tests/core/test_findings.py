@@ -1,0 +1,108 @@
+"""Findings: collected, capped by kind, all shown at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from carbon.core.errors import CarbonError, InputError, LedgerError, NotFoundError, UsageError
+from carbon.core.findings import SHOWN_PER_KIND, Finding, Findings
+
+PLACE = {"file": "w.csv", "row": 7, "column": "energy_kwh", "value": "x"}
+
+
+def test_a_finding_says_where_what_and_how_to_mend_it() -> None:
+    """One line with severity, place, value, problem, mend and code."""
+    findings = Findings()
+    findings.error("not-a-number", "is not a number", "write digits", **PLACE)
+    assert [str(finding) for finding in findings] == [
+        "error: w.csv:7 energy_kwh = 'x': is not a number; write digits [not-a-number]"
+    ]
+
+
+def test_a_finding_without_a_place_has_no_empty_marks() -> None:
+    """A fault of a whole file names the file alone."""
+    findings = Findings()
+    findings.warning("stale", "is old", "fetch it", file="grid")
+    assert str(next(iter(findings))) == "warning: grid: is old; fetch it [stale]"
+
+
+def test_long_values_are_cut() -> None:
+    """A value as long as a line does not flood the screen."""
+    findings = Findings()
+    findings.error("ragged-row", "is ragged", "mend it", value="y" * 5_000)
+    assert len(next(iter(findings)).value) == 80
+
+
+def test_zero_is_shown_as_a_value() -> None:
+    """A value of 0 is a value; none is none."""
+    findings = Findings()
+    findings.error("too-low", "is low", "raise it", value=0)
+    findings.error("too-low", "is low", "raise it", value=None)
+    assert [finding.value for finding in findings] == ["0", ""]
+
+
+def test_errors_come_first_then_by_file_and_row() -> None:
+    """The order in which to read them, whatever the order in which they were found."""
+    findings = Findings()
+    findings.warning("w", "w", "w", file="a", row=1)
+    findings.error("e", "e", "e", file="b", row=9)
+    findings.error("e", "e", "e", file="b", row=2)
+    findings.error("e", "e", "e", file="a", row=30)
+    assert [(f.severity, f.file, f.row) for f in findings] == [
+        ("error", "a", 30), ("error", "b", 2), ("error", "b", 9), ("warning", "a", 1),
+    ]  # fmt: skip
+
+
+def _many(count: int, file: str = "w.csv", code: str = "bad-time") -> Findings:
+    findings = Findings()
+    for row in range(count):
+        findings.error(code, "is bad", "mend it", file=file, row=row + 2)
+    return findings
+
+
+def test_each_kind_and_file_is_capped_and_the_rest_counted() -> None:
+    """The first few of each kind in each file, then a line that counts the others."""
+    findings = _many(SHOWN_PER_KIND + 1_234)
+    findings.extend(_many(3, file="other.csv"))
+    findings.extend(_many(2, code="too-low"))
+    shown = list(findings)
+    assert len(shown) == SHOWN_PER_KIND + 3 + 2 + 1
+    assert shown[-1].problem == "1,234 more of this kind"
+    assert [f.row for f in shown if f.file == "w.csv" and f.code == "bad-time"][:3] == [2, 3, 4]
+    assert len(findings) == findings.count("error") == SHOWN_PER_KIND + 1_234 + 5
+
+
+def test_counts_survive_being_joined() -> None:
+    """What two readers counted, each beyond the cap, adds up."""
+    joined = _many(50)
+    joined.extend(_many(100))
+    assert joined.count("error") == 150
+    assert joined.hidden() == {("error", "bad-time", "w.csv"): 150 - SHOWN_PER_KIND}
+
+
+def test_one_finding_may_stand_for_many() -> None:
+    """A finding with a count shows once and counts for all."""
+    findings = Findings()
+    findings.add(Finding("warning", "gap", "grid", None, "", "", "has gaps", "fill them"), 40)
+    assert len(findings) == 40
+    assert [f.problem for f in findings] == ["has gaps", "39 more of this kind"]
+
+
+def test_only_errors_refuse_the_work() -> None:
+    """Warnings pass; an error raises with everything that was found, warnings too."""
+    findings = Findings()
+    findings.warning("w", "w", "w")
+    findings.raise_errors()
+    findings.error("e", "e", "e", file="x")
+    with pytest.raises(InputError) as refused:
+        findings.raise_errors()
+    assert [finding.code for finding in refused.value.findings] == ["e", "w"]
+    assert str(refused.value).splitlines() == [str(finding) for finding in findings]
+    assert [finding.code for finding in findings.errors] == ["e"]
+
+
+def test_exit_codes_of_the_ways_to_fail() -> None:
+    """What the command line promises."""
+    codes = {kind.__name__: kind.exit_code for kind in (CarbonError, InputError, UsageError, NotFoundError, LedgerError)}
+    assert codes == {"CarbonError": 1, "InputError": 1, "UsageError": 2, "NotFoundError": 3, "LedgerError": 4}
+    assert all(issubclass(kind, CarbonError) for kind in (InputError, UsageError, NotFoundError, LedgerError))

@@ -1,0 +1,1 @@
+"""From files to entries and back: the composition of all rooms."""
