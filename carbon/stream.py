@@ -118,29 +118,34 @@ class Stream:
         self._meters, self._lock = Meters(self.register), Lock()
         self._digests: dict[int, str] = {}
         self._tracks: dict[int, Tracks] = {}
+        self._grid_findings: dict[int, Findings] = {}
 
     def sums(self, progress: Progress | None = None, workers: int = 0) -> pd.DataFrame:
         """Sums of all files by KEYS, with `start_us`, `end_us` and `source`; empty when there was nothing to sum."""
         overlaps: Overlaps | None = Overlaps()
+        found = Findings()
         pieces: list[pd.DataFrame] = []
         for unit in ordered_map(self._unit, self._chunks(self.findings), workers):
             self.findings.extend(unit.findings)
             pieces += unit.sums
             self.rows += unit.rows
-            overlaps = self._check_order(overlaps, unit.edges)
+            overlaps = self._check_order(overlaps, unit.edges, found)
             if len(pieces) >= MERGE_EVERY:
                 pieces = [merge(pieces, _BY_FILE)]
             if progress is not None:
                 progress(unit.file, self.rows)
         if overlaps is None:
-            check_on_disk((self._edges(chunk) for chunk in self._chunks(Findings())), self.rows, self.findings)
+            found = Findings()
+            check_on_disk((self._edges(chunk) for chunk in self._chunks(Findings())), self.rows, found)
+        self.findings.extend(found)
+        self.findings.extend(dict.fromkeys(one for month in sorted(self._grid_findings) for one in self._grid_findings[month]))
         self._meters.report(self.findings)
         return self._finished(merge(pieces, _BY_FILE)) if pieces else pd.DataFrame()
 
-    def _check_order(self, overlaps: Overlaps | None, found: Edges) -> Overlaps | None:
+    def _check_order(self, overlaps: Overlaps | None, edges_: Edges, found: Findings) -> Overlaps | None:
         try:
             if overlaps is not None:
-                overlaps.add(found, self.findings)
+                overlaps.add(edges_, found)
         except Unsorted:
             return None
         return overlaps
@@ -184,9 +189,8 @@ class Stream:
             if known is None or len(known.zones) < len(names):
                 present = [name for name in names if name in self.zones]
                 range_ = month_range_us(month, month)
-                grid = open_grid(
-                    present, *range_, folder=self._grid_folder, options=self._options, findings=self.findings
-                )
+                found = self._grid_findings[month] = Findings()
+                grid = open_grid(present, *range_, folder=self._grid_folder, options=self._options, findings=found)
                 known = self._tracks[month] = build_tracks(grid, names, self.layers)
             return known
 

@@ -30,6 +30,8 @@ def check_rows(
     table: pa.Table, batch: Batch, register: Register, known_zones: Mapping[str, object], file: str, findings: Findings
 ) -> Flags:
     """Findings of each row against the register; returns which rows can be reckoned."""
+    if not register.nodes:  # the table of nodes has its findings already
+        return np.zeros(len(batch.node), bool)
     good = _known_nodes(table, batch, register, file, findings)
     good &= _known_zones(batch, register, known_zones, file, findings)
     known = np.maximum(batch.node, 0)
@@ -59,6 +61,8 @@ def _known_nodes(table: pa.Table, batch: Batch, register: Register, file: str, f
     good = batch.node != UNKNOWN
     for i in np.flatnonzero(~good).tolist():
         name = str(table["node"][i].as_py())
+        if name in register.faulty:  # the table of nodes has its finding already
+            continue
         findings.error(
             "unknown-node",
             "is not in the node register",

@@ -60,13 +60,12 @@ def _small(key: Ints) -> NDArray[np.generic]:
 
 
 class Overlaps:
-    """What must be remembered between chunks: for each key its latest end and start, and where it came from."""
+    """What must be remembered between chunks: for each key its latest start and end, and the place of its last row."""
 
     def __init__(self) -> None:
         """Nothing seen yet."""
-        self._key = np.empty(0, np.int64)
-        self._last_start = np.empty(0, np.int64)
-        self._last_end = np.empty(0, np.int64)
+        self._key, self._last_start, self._last_end, self._row, self._file = (np.empty(0, np.int64) for _ in range(5))
+        self._files: list[str] = []
 
     def add(self, found: Edges, findings: Findings) -> None:
         """Report overlaps within a chunk and with what came before. Raises Unsorted when the order forbids to tell."""
@@ -79,7 +78,7 @@ class Overlaps:
         first = np.flatnonzero(np.append(True, ~same))
         last = np.append(first[1:], len(found.key)) - 1
         self._against_before(found, first, findings)
-        self._remember(found.key[first], found.start_us[last], np.maximum.reduceat(found.end_us, first))
+        self._remember(found, first, last)
 
     def _against_before(self, found: Edges, first: Ints, findings: Findings) -> None:
         place = np.searchsorted(self._key, found.key[first])
@@ -89,15 +88,22 @@ class Overlaps:
             if found.start_us[i] < self._last_start[before]:
                 raise Unsorted
             if found.start_us[i] < self._last_end[before]:
-                _report(findings, found, i, "an earlier row", False)
+                twin = found.start_us[i] == self._last_start[before] and found.end_us[i] == self._last_end[before]
+                _report(findings, found, i, f"{self._files[self._file[before]]}:{self._row[before]}", bool(twin))
 
-    def _remember(self, key: Ints, start: Ints, end: Ints) -> None:
+    def _remember(self, found: Edges, first: Ints, last: Ints) -> None:
+        if not self._files or self._files[-1] != found.file:
+            self._files.append(found.file)
+        key, file = found.key[first], np.full(len(first), len(self._files) - 1)
         keys = np.union1d(self._key, key)
-        for name, new in (("_last_start", start), ("_last_end", end)):
-            merged = np.full(len(keys), np.iinfo(np.int64).min)
-            merged[np.searchsorted(keys, self._key)] = getattr(self, name)
-            at = np.searchsorted(keys, key)
-            merged[at] = np.maximum(merged[at], new)
+        known, at = np.searchsorted(keys, self._key), np.searchsorted(keys, key)
+        end = np.full(len(keys), np.iinfo(np.int64).min)
+        end[known] = self._last_end
+        self._last_end = end
+        end[at] = np.maximum(end[at], np.maximum.reduceat(found.end_us, first))
+        for name, new in (("_last_start", found.start_us[last]), ("_row", found.row[last]), ("_file", file)):
+            merged = np.zeros(len(keys), np.int64)
+            merged[known], merged[at] = getattr(self, name), new
             setattr(self, name, merged)
         self._key = keys
 

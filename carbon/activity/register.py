@@ -67,6 +67,7 @@ class Register:
         """Index the stretches; `node` is the code of each one's node."""
         self.stretches = list(stretches)
         self.nodes = list(dict.fromkeys(stretch.node for stretch in self.stretches))
+        self.faulty: set[str] = set()  # nodes that the table names, but whose faults keep them out
         self.node_code = {name: code for code, name in enumerate(self.nodes)}
         self.zones = Codes(sorted({stretch.zone for stretch in self.stretches}))
         self.zone = np.array([self.zones.code(stretch.zone) for stretch in self.stretches], np.int64)
@@ -111,7 +112,8 @@ def build_register(
     profiles = {name: _profile(name, table, own_profiles, findings, file) for name in table["hardware"].unique()}
     hosts = {str(name) for name in table["host"].dropna()} | {p.host for p in profiles.values() if p and p.host}
     profiles |= {name: _profile(name, table, own_profiles, findings, file) for name in sorted(hosts - set(profiles))}
-    table = table[table["hardware"].map(lambda name: profiles[name] is not None)]
+    known = {name: profile for name, profile in profiles.items() if profile is not None}
+    table = table.loc[np.array([_has_profiles(row, known) for row in table.to_dict("records")], bool)]
     for row, zone in table["zone"].items():
         if zone not in known_zones:
             from carbon.grid.tables import near_names
@@ -119,8 +121,15 @@ def build_register(
             near = near_names(str(zone), known_zones)
             mend = f"near names: {near}" if near else "see `carbon grid zones`"
             findings.error("unknown-zone", "is not a known zone", mend, file=file, row=row, column="zone", value=zone)
-    known = {name: profile for name, profile in profiles.items() if profile is not None}
-    return _register(table, consolidation, known)
+    register = _register(table, consolidation, known)
+    register.faulty = set(nodes["node"].dropna()) - set(register.nodes)
+    return register
+
+
+def _has_profiles(row: Mapping[Hashable, Any], known: Mapping[str, Profile]) -> bool:
+    """Whether the profiles of the devices and of their host are known."""
+    profile = known.get(row["hardware"])
+    return profile is not None and (_optional(row["host"]) or profile.host) in {*known, ""}
 
 
 def _profile(name: str, table: pd.DataFrame, own: str, findings: Findings, file: str) -> Profile | None:
@@ -147,9 +156,9 @@ def _register(table: pd.DataFrame, consolidation: str, profiles: Mapping[str, Pr
 
 
 def _stretch(row: Mapping[Hashable, Any], number: int, consolidation: str) -> Stretch:
-    names = (row[name] for name in ("node", "operator", "zone", "market", "boundary", "hardware"))
+    names = ("node", "operator", "zone", "market", "boundary", "hardware")
     places = route(row["boundary"], row["operated"] == "true", consolidation)
-    return Stretch(*map(_optional, names), float(row["pue"]), places, number)
+    return Stretch._make([*(_optional(row[name]) for name in names), float(row["pue"]), places, number])
 
 
 def _optional(value: object) -> str:

@@ -76,10 +76,13 @@ def derive_assets(
         rows = list(group)
         first, number, _, end = rows[0]
         km = lane_km(countries.get(first["zone"], ""), first["latitude"], first["longitude"])
-        holdings = _holdings([(_units(row, profiles), start) for row, _, start, _ in rows], end)
-        held = [(*versions[profile], *lot) for profile, *lot in holdings]
-        assets += [_asset(name, *lot, km, freight, disposal) for lot in held]
-        _warn(name, int(number), countries.get(first["zone"]) or first["zone"], km, [lot[0] for lot in held], findings)
+        held = list(_holdings([(_units(row, profiles), start) for row, _, start, _ in rows], end))
+        assets += [
+            _asset(name, *versions[profile], units, begin, until, km, freight, disposal)
+            for profile, units, begin, until in held
+        ]
+        used = [versions[profile][0] for profile, *_ in held]
+        _warn(name, int(str(number)), countries.get(first["zone"]) or first["zone"], km, used, findings)
     return assets
 
 

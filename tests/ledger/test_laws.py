@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,9 +43,20 @@ STEPS = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)
 @given(STEPS)
 def test_a_ledger_says_the_last_state_and_knows_all_before(steps: list[Step]) -> None:
+    _check(steps)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(STEPS)
+def test_many_ledgers_say_the_last_state_and_know_all_before(steps: list[Step]) -> None:
+    _check(steps)
+
+
+def _check(steps: list[Step]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(f"{folder}/ledger")
         history = _brought(ledger, steps)
@@ -58,7 +70,7 @@ def test_a_ledger_says_the_last_state_and_knows_all_before(steps: list[Step]) ->
         _check_as_of(ledger, history)
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(states(5), states(5), st.integers(0, 5))
 def test_order_of_lines_and_ways_there_do_not_matter(before: list[dict[str, object]], now: list[dict[str, object]], cut: int) -> None:
     said = []
@@ -103,8 +115,9 @@ def _check_sums(entries: list[reference.Row], said: Said) -> None:
 
 
 def _check_as_of(ledger: Ledger, history: list[Known]) -> None:
-    for known, after in zip(history, [*history[1:], None], strict=True):
-        if after is None or after.recorded_at > known.recorded_at:
+    after = [*(known.recorded_at for known in history[1:]), datetime.max.replace(tzinfo=UTC)]
+    for known, until in zip(history, after, strict=False):
+        if until > known.recorded_at:
             assert _said(ledger.live(as_of=known.recorded_at)) == known.said
     if history:
         assert ledger.entries(as_of=history[0].recorded_at - timedelta(microseconds=1)).empty
