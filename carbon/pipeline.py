@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from carbon.readers.files import SourceFile
     from carbon.scope2.tracks import Layer
     from carbon.stream import Progress
+
+
+STALE_YEARS = 3
+FOREVER = 9999
 
 
 class Reckoned(NamedTuple):
@@ -97,6 +102,7 @@ def reckon(
     dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), to_us(now))
     nodes = _nodes(settings, dialect, findings)
     files = _workload_files(settings, findings)
+    _report_unread(settings, findings)
     stream = Stream(settings, nodes, files, window, dialect, findings)
     sums = stream.sums(progress, workers)
     require_rows(stream.rows, settings.text("inputs.workload"), findings)
@@ -106,6 +112,7 @@ def reckon(
     uncovered = not_covered(sums, stream.register)
     _report_uncovered(uncovered, settings.text("grid.uncovered"), findings)
     _report_missing_lines(sums, stream)
+    _report_stale(sums, stream)
     check_nested([str(zone) for zone in stream.register.zones.labels], findings)
     lines, months = _lines(settings, stream, sums, nodes, findings)
     return Reckoned(window.lines(lines), months, uncovered, findings, names, stream.rows)
@@ -204,6 +211,33 @@ def _report_missing_lines(sums: pd.DataFrame, stream: Stream) -> None:
             problem = f"{without['energy_kwh'].sum():.6g} kWh have no {line} figure: that line is not covered"
             mend = f"add figures for {', '.join(names)} to a table of your own ([grid] data)"
             stream.findings.warning(f"no-{line}", problem, mend, file="grid")
+
+
+def _report_stale(sums: pd.DataFrame, stream: Stream) -> None:
+    """Warn of bundled figures whose newest year is long before the months that they stand for."""
+    covered = sums[sums["layer"] >= 0]
+    newest = np.array([_newest_year(stream.layers.labels[code]) for code in covered["layer"]], np.int64)
+    years = covered["start_us"].to_numpy(np.int64).view("M8[us]").astype("M8[Y]").astype(np.int64) + 1970
+    stale = covered[years - newest >= STALE_YEARS].assign(year=years[years - newest >= STALE_YEARS])
+    for year, rows in stale.groupby(["year", newest[years - newest >= STALE_YEARS]]):
+        names = sorted({str(stream.register.zones.labels[zone]) for zone in rows["zone"]})
+        problem = f"{rows['energy_kwh'].sum():.6g} kWh of {year[0]} take figures of {year[1]} ({', '.join(names)})"
+        mend = "import a series, or add newer figures to a table of your own ([grid] data)"
+        stream.findings.warning("stale-factor", problem, mend, file="grid")
+
+
+def _newest_year(layer: Layer) -> int:
+    """Newest year in the id of a bundled factor; a measured one is of its own time."""
+    years = re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", layer.factor) if layer.tier != "measured" else []
+    return max((int(year) for year in years), default=FOREVER)
+
+
+def _report_unread(settings: Settings, findings: Findings) -> None:
+    """Warn of tables that a project may hold and that are not read yet, rather than pass them over in silence."""
+    for name in ("instruments.csv", "fleet.csv"):
+        path = settings.folder / name
+        if path.is_file() and len(path.read_text(encoding="utf-8", errors="replace").strip().splitlines()) > 1:
+            findings.warning("not-read", "is not read by this version", "nothing of it is in the ledger", file=name)
 
 
 def _agree(rolled: pd.DataFrame, entries: pd.DataFrame) -> None:

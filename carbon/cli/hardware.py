@@ -45,5 +45,16 @@ def show(
     from carbon.hardware.profiles import find_profile
 
     found = find_profile(profile, str(settings_of(context).path("hardware.profiles")))
-    rows = [(name, "" if value is None else str(value)) for name, value in found._asdict().items()]
+    rows = [(name, _words(value)) for name, value in found._asdict().items()]
     emit(pd.DataFrame(rows, columns=["figure", "value"]), format, found.name)
+
+
+def _words(value: object) -> str:
+    """A figure of a profile as text: `central (low to high)` for a range, empty where it is not known."""
+    from carbon.hardware.profiles import Estimate
+
+    if isinstance(value, Estimate):
+        return f"{value.central:g} ({value.low:g} to {value.high:g})"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {figure:g}" for name, figure in value.items())
+    return ", ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)

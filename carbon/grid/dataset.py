@@ -207,12 +207,13 @@ def _fill_measured(
     year_of_cell = builder.axis.view("M8[us]").astype("M8[Y]").astype(np.int64) + 1970
     chosen = {year: _best(series, int(year), options.sources) for year in np.unique(year_of_cell).tolist()}
     _warn_of_change(zone, chosen, findings)
+    empty = builder.empty(zone)
     for year, one in chosen.items():
         if one is None:
             continue
         cells, values = _cells(one, builder.axis, step)
-        inside = year_of_cell[cells] == year
-        _put_series(builder, zone, one, cells[inside], values[inside])
+        wanted = (year_of_cell[cells] == year) & np.isin(cells, empty)
+        _put_series(builder, zone, one, cells[wanted], values[wanted])
 
 
 def _put_series(

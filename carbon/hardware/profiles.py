@@ -49,7 +49,7 @@ class Profile(NamedTuple):
 
 
 def find_profile(name: str, own: str = "") -> Profile:
-    """Profile of an id (own folder first), or of a TOML file (beside the own folder first). Raises NotFoundError with near names."""
+    """Profile of an id (own folder first) or of a TOML file (beside it first). Raises NotFoundError with near names."""
     if name.endswith(".toml"):
         beside = Path(own).parent / name
         return read_profile(beside if own and beside.is_file() else Path(name))

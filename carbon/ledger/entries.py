@@ -29,7 +29,7 @@ LINES = ("period", *_LINES)
 MAY_BE_EMPTY = ("previous", "source")
 NOT_DIGESTED = ("digest", "previous")
 _ID_DIGITS = 6
-_ID = re.compile(r"0*([1-9]\d*)-0*([1-9]\d*)")
+_ID = re.compile(r"0*([1-9][0-9]*)-0*([1-9][0-9]*)")
 
 
 def entry_id(posting: int, place: int) -> str:

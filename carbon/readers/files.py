@@ -79,7 +79,7 @@ def _hits(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        return [Path(hit) for hit in sorted(glob.glob(str(path)))]
+        return [Path(hit) for hit in sorted(glob.glob(str(path)))]  # noqa: PTH207 - Path.glob refuses absolute patterns
     hits = sorted(path.rglob("*"))
     return [hit for hit in hits if not any(part.startswith(".") for part in hit.relative_to(path).parts)]
 

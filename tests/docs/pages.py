@@ -148,11 +148,13 @@ class Reader:
     def _python(self, block: Block) -> str:
         """Run a block as a notebook does: the value of its last expression is shown."""
         tree = ast.parse(block.text)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        last = tree.body[-1] if tree.body else None
+        if isinstance(last, ast.Expr):
+            tree.body.pop()
         output = io.StringIO()
         with self._own_modules(), contextlib.chdir(self.folder), contextlib.redirect_stdout(output):
             exec(compile(tree, f"line {block.line}", "exec"), self._names)
-            if last is not None:
+            if isinstance(last, ast.Expr):
                 value = eval(compile(ast.Expression(last.value), f"line {block.line}", "eval"), self._names)
                 output.write("" if value is None else f"{value!r}\n")
         return output.getvalue()

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 _SCHEMA = Path(__file__).resolve().parents[2] / "carbon" / "core" / "schemas" / "entries.csv"
 KEY = (
-    "period start end scope category phase basis node operator zone product model mode activity boundary method tier "
-    "factor factor_kind status"
-).split()
-VALUES = "energy_kwh requests tokens kgco2e biogenic_kgco2 gsd2".split()
+    "period", "start", "end", "scope", "category", "phase", "basis", "node", "operator", "zone", "product", "model",
+    "mode", "activity", "boundary", "method", "tier", "factor", "factor_kind", "status",
+)  # fmt: skip
+VALUES = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2", "gsd2")
 
 
 def digest(entries: Sequence[Row], previous: str) -> str:

@@ -19,6 +19,7 @@ from tests.ledger.strategies import MONTHS, states
 if TYPE_CHECKING:
     import pandas as pd
 
+    Lines = list[dict[str, object]]
     Said = dict[tuple[object, ...], tuple[bytes | None, ...]]
 
 
@@ -72,7 +73,7 @@ def _check(steps: list[Step]) -> None:
 
 @settings(max_examples=6)
 @given(states(5), states(5), st.integers(0, 5))
-def test_order_of_lines_and_ways_there_do_not_matter(before: list[dict[str, object]], now: list[dict[str, object]], cut: int) -> None:
+def test_order_of_lines_and_ways_there_do_not_matter(before: Lines, now: Lines, cut: int) -> None:
     said = []
     for way in ([now], [before, now], [now[:cut], now[::-1]]):
         with tempfile.TemporaryDirectory() as folder:

@@ -49,17 +49,22 @@ def main(folder: str, name: str, postings: int, lines: int) -> None:
     november = october.assign(period=MONTHS[1], start=october["start"] + month, end=october["end"] + month)
     desired = pd.concat([october, november], ignore_index=True)
     ledger = Ledger(folder)
-    print("ready", flush=True)
+    _say("ready")
     sys.stdin.readline()
     for nth in range(postings):
         now = datetime.now(UTC)
         posting = ledger.post(desired.assign(kgco2e=float(nth)), months=MONTHS, recorded_at=now, remove=True)
-        print(posting.number if posting else "nothing", flush=True)
+        _say(str(posting.number) if posting else "nothing")
+
+
+def _say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     except CarbonError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(str(error))
         raise SystemExit(error.exit_code) from None
