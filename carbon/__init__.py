@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from carbon.version import __version__
@@ -39,6 +41,18 @@ _HOME = {
     "carbon.scope3.hardware": ("scope3",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+class _Public(ModuleType):
+    """The package, whose functions `scope2`, `scope3` and `report` are not hidden by the rooms of the same name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set an attribute; what an import would set for a room that a function is named like is left out."""
+        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Public
 
 
 def __getattr__(name: str) -> object:

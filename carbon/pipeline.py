@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from carbon.core.errors import InputError, LedgerError, NotFoundError
+from carbon.core.errors import InputError, LedgerError, NotFoundError, UsageError
 from carbon.core.findings import ERROR, Findings
 from carbon.core.time import cell_of, from_us, month_text, to_us
 from carbon.grid.dataset import check_nested
@@ -74,6 +74,7 @@ def account(
     reckoned.findings.raise_errors()
     ledger = Ledger(settings.path("ledger.path"))
     months = set(reckoned.months) | (set(ledger.live()["period"]) if window == EVERYTHING else set())
+    _require_inside(ledger.live(periods=sorted(months)), window)
     arguments: dict[str, Any] = {
         "months": sorted(months),
         "recorded_at": now,
@@ -107,7 +108,10 @@ def reckon(
     sums = stream.sums(progress, workers)
     require_rows(stream.rows, settings.text("inputs.workload"), findings)
     names = [file.name for file in files]
-    if findings.count(ERROR) or sums.empty:
+    if sums.empty and not findings.count(ERROR):
+        mend = "name months that the workload reaches; `carbon account --remove` takes back what is gone from it"
+        findings.error("no-rows", "no row lies in the range", mend, file=settings.text("inputs.workload"))
+    if findings.count(ERROR):
         return Reckoned(pd.DataFrame(), [], pd.DataFrame(), findings, names, stream.rows)
     uncovered = not_covered(sums, stream.register)
     _report_uncovered(uncovered, settings.text("grid.uncovered"), findings)
@@ -238,6 +242,18 @@ def _report_unread(settings: Settings, findings: Findings) -> None:
         path = settings.folder / name
         if path.is_file() and len(path.read_text(encoding="utf-8", errors="replace").strip().splitlines()) > 1:
             findings.warning("not-read", "is not read by this version", "nothing of it is in the ledger", file=name)
+
+
+def _require_inside(entries: pd.DataFrame, window: Window) -> None:
+    """Raise UsageError where energy was posted by a coarser grain, across an edge of the range: it would count twice."""
+    energy = entries[entries["phase"].isin(["use", "upstream", "losses"])]
+    across = window.touching(energy).drop(window.lines(energy).index)
+    if len(across):
+        first = across.iloc[0]
+        raise UsageError(
+            f"energy was posted from {first['start']:%Y-%m-%d} to {first['end']:%Y-%m-%d} in one entry, across an edge of the "
+            f"range; give --month {first['period']}, or a range that holds all of it"
+        )
 
 
 def _agree(rolled: pd.DataFrame, entries: pd.DataFrame) -> None:

@@ -20,7 +20,7 @@ from carbon.activity.register import Codes, build_register
 from carbon.core.errors import UsageError
 from carbon.core.findings import Findings
 from carbon.core.parallel import ordered_map
-from carbon.core.time import DAY_US, cell_of, cell_start, month_number, month_range_us, parse_instant
+from carbon.core.time import DAY_US, cell_of, cell_start, from_us, month_number, month_range_us, parse_instant
 from carbon.grid.dataset import GridOptions, open_grid
 from carbon.grid.tables import zones
 from carbon.readers.files import sha256
@@ -59,8 +59,21 @@ class Window(NamedTuple):
         """The lines or entries that lie inside."""
         if self.start_us is None or self.end_us is None or lines.empty:
             return lines
-        first, after = (pd.Timestamp(us, unit="us", tz="UTC") for us in (self.start_us, self.end_us))
-        return lines[(lines["start"] >= first) & (lines["end"] <= after)]
+        return lines[(lines["start"] >= from_us(self.start_us)) & (lines["end"] <= from_us(self.end_us))]
+
+    def touching(self, lines: pd.DataFrame) -> pd.DataFrame:
+        """The lines or entries that lie inside, or across an edge."""
+        if self.start_us is None or self.end_us is None or lines.empty:
+            return lines
+        return lines[(lines["end"] > from_us(self.start_us)) & (lines["start"] < from_us(self.end_us))]
+
+    def require_edges(self, grain: str) -> None:
+        """Raise UsageError unless the range begins and ends on edges of the grain: entries are not cut."""
+        if self.start_us is None or self.end_us is None:
+            return
+        edges = np.array([self.start_us, self.end_us])
+        if (cell_start(cell_of(edges, grain), grain) != edges).any():
+            raise UsageError(f"the ledger holds energy by {grain}: --from and --to must be edges of one; widen the range, or use --month")
 
 
 EVERYTHING = Window()
@@ -112,6 +125,7 @@ class Stream:
         self.register = build_register(nodes, self.zones, consolidation, profiles, findings)
         self.works, self.layers, self.rows = Codes(), Codes(), 0
         self._window, self._dialect, self._grain = window, dialect, settings.text("ledger.grain")
+        window.require_edges(self._grain)
         self._at_meter = settings.text("inputs.energy_at") == "meter"
         self._grid_folder, parent = settings.path("grid.folder"), settings.flag("grid.parent")
         self._options = GridOptions(settings.words("grid.tiers"), settings.words("grid.sources"), parent, own)

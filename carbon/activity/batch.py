@@ -132,8 +132,9 @@ def _modelled_kwh(table: pa.Table, batch: Batch, register: Register, rows: Ints)
     load = _codes(table, "load", {kind: code for code, kind in enumerate(LOADS)})[rows]
     by_load = power.device_kwh(stretch, hours, busy, np.where(load < 0, LOADS.index("mixed"), load))
     by_load[load < 0] = np.nan
-    read, written = (np.nan_to_num(_floats(table, name)[rows]) for name in ("input_tokens", "output_tokens"))
-    by_token = power.device_kwh_of_tokens(stretch, read, written)
+    read, written = (_floats(table, name)[rows] for name in ("input_tokens", "output_tokens"))
+    by_token = power.device_kwh_of_tokens(stretch, np.nan_to_num(read), np.nan_to_num(written))
+    by_token[np.isnan(read) & np.isnan(written)] = np.nan
     devices = np.where(np.isfinite(busy), by_load, by_token)
     busy = np.where(np.isfinite(busy), busy, power.busy_of(stretch, hours, by_token))
     return devices + power.host_kwh(stretch, hours, busy), devices

@@ -74,7 +74,7 @@ class Overlaps:
         same = found.key[1:] == found.key[:-1]
         for i in (np.flatnonzero(same & (found.start_us[1:] < found.end_us[:-1])) + 1).tolist():
             twin = found.start_us[i] == found.start_us[i - 1] and found.end_us[i] == found.end_us[i - 1]
-            _report(findings, found, i, f"row {found.row[i - 1]}", bool(twin))
+            _report(findings, found.file, int(found.row[i]), f"row {found.row[i - 1]}", bool(twin))
         first = np.flatnonzero(np.append(True, ~same))
         last = np.append(first[1:], len(found.key)) - 1
         self._against_before(found, first, findings)
@@ -89,7 +89,8 @@ class Overlaps:
                 raise Unsorted
             if found.start_us[i] < self._last_end[before]:
                 twin = found.start_us[i] == self._last_start[before] and found.end_us[i] == self._last_end[before]
-                _report(findings, found, i, f"{self._files[self._file[before]]}:{self._row[before]}", bool(twin))
+                other = f"{self._files[self._file[before]]}:{self._row[before]}"
+                _report(findings, found.file, int(found.row[i]), other, bool(twin))
 
     def _remember(self, found: Edges, first: Ints, last: Ints) -> None:
         if not self._files or self._files[-1] != found.file:
@@ -124,23 +125,19 @@ def check_on_disk(stream: Iterable[Edges], rows: int, findings: Findings) -> Non
 
 def _check_bucket(frame: pd.DataFrame, findings: Findings) -> None:
     frame = frame.sort_values(["key", "start_us", "end_us"], kind="stable")
-    before = frame.shift()
-    same = frame["key"] == before["key"]
+    same = frame["key"] == frame["key"].shift()
     reach = frame.groupby("key")["end_us"].cummax().shift()
-    for (_, now), (_, then) in zip(
-        frame[same & (frame["start_us"] < reach)].iterrows(),
-        before[same & (frame["start_us"] < reach)].iterrows(),
-        strict=True,
-    ):
-        twin = now["start_us"] == then["start_us"] and now["end_us"] == then["end_us"]
-        found = Edges._make([*(np.array([now[name]]) for name in ("key", "start_us", "end_us", "row")), now["file"]])
-        _report(findings, found, 0, f"{then['file']}:{int(then['row'])}", bool(twin))
+    late = np.flatnonzero(same & (frame["start_us"] < reach))
+    start, end, row, file = (frame[name].tolist() for name in ("start_us", "end_us", "row", "file"))
+    for i in late.tolist():
+        twin = start[i] == start[i - 1] and end[i] == end[i - 1]
+        _report(findings, file[i], row[i], f"{file[i - 1]}:{row[i - 1]}", twin)
 
 
-def _report(findings: Findings, found: Edges, i: int, other: str, twin: bool) -> None:
+def _report(findings: Findings, file: str, row: int, other: str, twin: bool) -> None:
     code, word = ("duplicate-row", "repeats") if twin else ("overlap", "overlaps")
     findings.error(
         code, f"{word} {other} of the same node, product, model, mode and activity",
         "keep each instant once, or tell the rows apart by product, model, mode or activity",
-        file=found.file, row=int(found.row[i]), column="start",
+        file=file, row=row, column="start",
     )  # fmt: skip

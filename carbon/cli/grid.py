@@ -1,4 +1,4 @@
-"""Commands on grid intensity: zones, show, coverage, import."""
+"""Commands on grid intensity: zones, show, coverage, import, remove."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from carbon.config import Settings
     from carbon.grid.dataset import GridOptions
 
-app = typer.Typer(help="Grid carbon intensity: what is known for which zone and hour.", no_args_is_help=True)
+app = typer.Typer(
+    help="Grid carbon intensity: what is known for which zone and hour.", no_args_is_help=True,
+    epilog="Example: carbon grid zones texas",
+)  # fmt: skip
 Zones = Annotated[list[str] | None, typer.Argument(metavar="[ZONE]...", help="Zones; else those of the nodes.")]
 From = Annotated[str | None, typer.Option("--from", metavar="D", help="First day, YYYY-MM-DD.")]
 To = Annotated[str | None, typer.Option("--to", metavar="D", help="First day after.")]
@@ -92,13 +95,30 @@ def import_(
     dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), present)
     for path in files:
         if not path.is_file():
-            raise NotFoundError(f"no file {path}")
+            raise NotFoundError(f"no file {path}; check the path, which is relative to the present folder")
         result = import_series(
             path, settings.path("grid.folder"), dialect=dialect, own=_own(settings), retrieved_us=present
         )
         result.findings.raise_errors()
         show_findings(list(result.findings))
         typer.echo(f"{path.name}: {result.rows:,} intervals of {', '.join(result.zones)} taken in")
+
+
+@app.command(epilog="Example: carbon grid remove entsoe-de-2026")
+@guarded
+def remove(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help="Source, as `carbon grid zones` names it under imported.")],
+) -> None:
+    """Set imports of a source aside: their files are renamed and no longer read. The ledger is not touched."""
+    from carbon.grid.store import remove as set_aside
+
+    folder = settings_of(context).path("grid.folder")
+    removed = set_aside(folder, source)
+    if not removed:
+        raise NotFoundError(f"no import in {folder} holds the source {source!r} alone; see `carbon grid zones`")
+    for path in removed:
+        typer.echo(f"set aside as {path}")
 
 
 def grid_options(settings: Settings) -> GridOptions:
@@ -130,7 +150,7 @@ def _instant(text: str) -> int:
     try:
         return parse_instant(text)
     except ValueError as error:
-        raise UsageError(f"{text!r} {error}; write a day as YYYY-MM-DD") from None
+        raise UsageError(f"{text}: {error}; write a day as YYYY-MM-DD") from None
 
 
 def _zones_of_nodes(settings: Settings) -> Sequence[str]:
@@ -147,10 +167,15 @@ def _months(settings: Settings, from_: str | None, to: str | None) -> list[int]:
     from carbon.core.time import cell_of, month_number
     from carbon.ledger.store import Ledger
 
+    if bool(from_) != bool(to):
+        raise UsageError("--from and --to go together")
     if from_ and to:
         import numpy as np
 
-        first, last = cell_of(np.array([_instant(from_), _instant(to) - 1]), "month").tolist()
+        begin, end = _instant(from_), _instant(to)
+        if begin >= end:
+            raise UsageError(f"--to {to} must be after --from {from_}")
+        first, last = cell_of(np.array([begin, end - 1]), "month").tolist()
         return list(range(first, last + 1))
     posted = sorted(set(Ledger(settings.path("ledger.path")).live()["period"]))
     if posted:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 
 from carbon.cli.common import Format, FormatOption, emit, guarded, settings_of
+from carbon.core.errors import InputError, NotFoundError
 
-app = typer.Typer(help="Hardware profiles: what devices and hosts draw, weigh and embody.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from carbon.hardware.profiles import Profile
+
+P = ParamSpec("P")
+
+app = typer.Typer(
+    help="Hardware profiles: what devices and hosts draw, weigh and embody.", no_args_is_help=True,
+    epilog="Example: carbon hardware list",
+)  # fmt: skip
 
 
 @app.command("list", epilog="Example: carbon hardware list")
@@ -27,7 +38,7 @@ def list_(context: typer.Context, format: FormatOption = Format.table) -> None: 
             "low_kgco2e": profile.embodied_kgco2e.low, "high_kgco2e": profile.embodied_kgco2e.high,
             "confidence": profile.confidence,
         }
-        for profile in map(read_profile, files.values())
+        for profile in (_readable(read_profile, file) for file in files.values())
     ]  # fmt: skip
     emit(pd.DataFrame(rows), format, "hardware profiles")
 
@@ -44,9 +55,23 @@ def show(
 
     from carbon.hardware.profiles import find_profile
 
-    found = find_profile(profile, str(settings_of(context).path("hardware.profiles")))
+    found = _readable(find_profile, profile, str(settings_of(context).path("hardware.profiles")))
     rows = [(name, _words(value)) for name, value in found._asdict().items()]
     emit(pd.DataFrame(rows, columns=["figure", "value"]), format, found.name)
+
+
+def _readable(read: Callable[P, Profile], *args: P.args, **kwargs: P.kwargs) -> Profile:
+    """A profile; InputError for a file that is none, NotFoundError with the way to find one."""
+    from carbon.core.findings import Findings
+
+    try:
+        return read(*args, **kwargs)
+    except NotFoundError as error:
+        raise NotFoundError(f"{error}; see `carbon hardware list`") from None
+    except ValueError as error:
+        findings = Findings()
+        findings.error("bad-profile", str(error), "mend the file, or move it away", file="hardware_profiles")
+        raise InputError(list(findings)) from None
 
 
 def _words(value: object) -> str:

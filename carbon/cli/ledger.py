@@ -12,7 +12,10 @@ from carbon.core.errors import LedgerError
 if TYPE_CHECKING:
     from carbon.ledger.store import Ledger
 
-app = typer.Typer(help="Postings and entries: what was recorded, and whether it still is.", no_args_is_help=True)
+app = typer.Typer(
+    help="Postings and entries: what was recorded, and whether it still is.", no_args_is_help=True,
+    epilog="Example: carbon ledger log",
+)  # fmt: skip
 _SHOWN = ("entry", "start", "category", "phase", "basis", "node", "energy_kwh", "kgco2e", "tier", "reverses")
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")]
 

@@ -87,7 +87,9 @@ def check(context: typer.Context, format: FormatOption = Format.table) -> None: 
     else:
         import pandas as pd
 
-        emit(pd.DataFrame(findings, columns=list(findings[0]._fields) if findings else None), format, "findings")
+        from carbon.core.findings import Finding
+
+        emit(pd.DataFrame(findings, columns=list(Finding._fields)).astype({"row": "Int64"}), format, "findings")
     if reckoned.findings.count("error"):
         raise typer.Exit(1)
 

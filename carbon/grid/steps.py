@@ -35,8 +35,7 @@ def steps_of(starts_us: Instants) -> Instants:
     distance = np.diff(starts_us)
     if len(distance) == 0 or (len(distance) == 1 and distance[0] > HOUR_US):
         return np.zeros(len(starts_us), np.int64)
-    same = distance[1:] == distance[:-1]
-    sure = np.append(same, False) | np.append(False, same)
+    sure = np.append(distance[1:] == distance[:-1], False)  # the last of a run is no longer than the row before it
     bound = distance.copy()
     bound[0] = distance[:2].min()
     steps = pd.Series(bound).groupby(np.cumsum(sure)).cummin().to_numpy()

@@ -49,6 +49,12 @@ def save(series: pd.DataFrame, folder: str | Path) -> Path:
     return path
 
 
+def remove(folder: str | Path, source: str) -> list[Path]:
+    """Set aside every import that holds nothing but this source: `.removed` files stay beside and are not read."""
+    found = [path for path in _files(folder) if set(pd.read_parquet(path, columns=["source"])["source"]) == {source}]
+    return [path.replace(path.with_suffix(".removed")) for path in found]
+
+
 def same(series: pd.DataFrame, kept: pd.DataFrame) -> bool:
     """Whether two readings of one file say the same, whenever and from wherever it was read."""
     if len(series) != len(kept):
@@ -64,7 +70,7 @@ def load(folder: str | Path, wanted: Sequence[str] | None = None) -> list[Series
     Later is what was published later, and of that what was retrieved later; without a time of publication that of
     retrieval counts. An earlier interval gives way only where a later one overlaps it.
     """
-    files = sorted(Path(folder).glob("*.parquet")) if Path(folder).is_dir() else []
+    files = _files(folder)
     if not files:
         return []
     rows = pd.concat([pd.read_parquet(path) for path in files], ignore_index=True)
@@ -74,6 +80,10 @@ def load(folder: str | Path, wanted: Sequence[str] | None = None) -> list[Series
     rows = rows.assign(known=known).sort_values(["known", "retrieved_us", "digest", "start_us"], kind="stable")
     groups = rows.drop(columns="known").groupby(["zone", "source"])
     return [Series(str(zone), str(source), _latest(group)) for (zone, source), group in groups]
+
+
+def _files(folder: str | Path) -> list[Path]:
+    return sorted(Path(folder).glob("*.parquet")) if Path(folder).is_dir() else []
 
 
 def _latest(rows: pd.DataFrame) -> pd.DataFrame:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Inside = Callable[[pd.DataFrame], pd.DataFrame]
 
 ATTEMPTS = 50
-LONGEST_WAIT_S = 0.1
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
 _COMPARED = ("posting", "entry", *LINES, "reverses")
 _TOLD = ("posting", "recorded_at", "entry", "reverses", "kgco2e", "cause", "reason", "digest")
 
@@ -125,7 +125,7 @@ class Ledger:
             try:
                 append(self.path, self._create() if table is None else table, found.entries)
             except ConflictError:
-                time.sleep(random.uniform(0, LONGEST_WAIT_S * (attempt + 1) / ATTEMPTS))
+                time.sleep(random.uniform(0, min(FIRST_WAIT_S * (attempt + 1), LONGEST_WAIT_S)))
             else:
                 return found.posting
         raise LedgerError(f"{self.path}: other writers posted first {ATTEMPTS} times; nothing was posted, try again later")

@@ -53,29 +53,30 @@ class Spans(NamedTuple):
 
     def take(self, rows: Ints) -> Spans:
         """The spans of some intervals."""
-        return Spans(*(part.take(rows) for part in self[:5]), self.step_us, self.outside)
+        return self._replace(
+            after=self.after.take(rows), last=self.last.take(rows), head=self.head.take(rows), tail=self.tail.take(rows),
+            length=self.length.take(rows),
+        )  # fmt: skip
 
 
 def place(axis: Axis, row: Ints, start_us: Ints, end_us: Ints) -> Spans:
     """Place intervals [start_us, end_us) of the given rows of the step function on an axis; what lies outside is cut."""
-    begin, stop, extent = start_us - axis.start_us, end_us - axis.start_us, axis.step_us * axis.cells
-    outside = len(begin) > 0 and bool(begin.min() < 0 or stop.max() > extent)
+    length = (end_us - start_us).astype(float)
+    outside = len(length) > 0 and bool(start_us.min() < axis.start_us or end_us.max() > axis.end_us)
     if outside:
-        begin, stop = begin.clip(0, extent), stop.clip(0, extent)
+        start_us, end_us = (edge.clip(axis.start_us, axis.end_us) for edge in (start_us, end_us))
+    # The rows one after the other make one long axis, whose cells are the flat ones. Buffers are used again: they stay cached.
+    shift = np.multiply(row, (axis.cells + 1) * axis.step_us, dtype=np.int64)
+    shift -= axis.start_us
+    begin, stop = start_us + shift, end_us + shift
     after = begin // axis.step_us
     after += 1
+    edge = np.multiply(after, axis.step_us, out=shift)
+    head = np.subtract(np.minimum(edge, stop), begin, out=begin)
+    np.maximum(edge, stop, out=stop)
     last = stop // axis.step_us
-    np.maximum(last, after, out=last)
-    head = after * axis.step_us
-    np.minimum(head, stop, out=head)
-    head -= begin
-    stop -= np.multiply(last, axis.step_us, out=begin)
-    tail = np.maximum(stop, 0, out=stop)
-    first_cell = np.multiply(row, axis.cells + 1, out=begin)
-    after += first_cell
-    last += first_cell
-    length = np.subtract(end_us, start_us, out=begin)
-    return Spans(after, last, head.astype(float), tail.astype(float), length.astype(float), float(axis.step_us), outside)
+    tail = np.subtract(stop, np.multiply(last, axis.step_us, out=edge), out=stop)
+    return Spans(after, last, head.astype(float), tail.astype(float), length, float(axis.step_us), outside)
 
 
 class StepFunction:
@@ -113,11 +114,9 @@ class StepFunction:
             return np.zeros(len(spans.length))
         total = self._quanta.take(spans.last)
         total -= self._quanta.take(spans.after)
-        total *= self._quantum
+        total *= self._quantum * spans.step_us
         if self._rest is not None:
-            total += self._rest.take(spans.last)
-            total -= self._rest.take(spans.after)
-        total *= spans.step_us
+            total += (self._rest.take(spans.last) - self._rest.take(spans.after)) * spans.step_us
         for cells, values, part in ((spans.after, self._before, spans.head), (spans.last, self._at, spans.tail)):
             piece = values.take(cells)
             piece *= part
@@ -127,20 +126,26 @@ class StepFunction:
 
     def covered(self, spans: Spans) -> Floats | None:
         """Share of each interval [1] that has a value; None when all of every interval has."""
-        if self.empty:
-            return np.zeros(len(spans.length))
-        if self.complete:
-            return _inside(spans) / spans.length if spans.outside else None
-        before_first, _, after_last = self._gaps
-        touched = np.flatnonzero(after_last.take(spans.last) != before_first.take(spans.after))
-        if not len(touched) and not spans.outside:
+        rows = self.touched(spans)
+        if not len(rows):
             return None
-        share = _inside(spans) / spans.length if spans.outside else np.ones(len(spans.length))
-        some = spans.take(touched)
-        share[touched] = (_inside(some) - self._missing_us(some)) / some.length
+        share = np.ones(len(spans.length))
+        some = spans.take(rows)
+        share[rows] = (_inside(some) - self._missing_us(some)) / some.length
         return share
 
+    def touched(self, spans: Spans) -> Ints:
+        """Positions of all intervals that may lack a value or be cut: every other one is covered whole."""
+        if spans.outside or self.empty:
+            return np.arange(len(spans.length))
+        if self.complete:
+            return np.arange(0)
+        before_first, _, after_last = self._gaps
+        return np.flatnonzero(after_last.take(spans.last) != before_first.take(spans.after))
+
     def _missing_us(self, spans: Spans) -> Floats:
+        if self.empty:
+            return _inside(spans)
         before_first, at, after_last = self._gaps
         head, tail = at.take(spans.after), at.take(spans.last)
         whole = (tail - head) * spans.step_us

@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 
 from carbon.activity.batch import Parts
+from carbon.scope2.groups import number, number_slices, only_value, sum_by
 from carbon.scope2.join import place
 from carbon.scope2.tracks import NO_LAYER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from carbon.scope2.tracks import Tracks
     from numpy.typing import NDArray
+
+    from carbon.scope2.tracks import Tracks
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -48,77 +50,19 @@ def partial_sums(parts: Parts, tracks: Tracks) -> pd.DataFrame:
     """Sums of parts by KEYS, columns SUMS: energy [kWh], emissions [g]. Layer -1 holds the energy that nothing covers."""
     if not len(parts.row):
         return pd.DataFrame(columns=[*KEYS, *SUMS])
-    group, keys = _groups(parts)
-    totals = np.zeros((len(tracks.slots) + 1, len(SUMS), len(keys["zone"])))
-    totals[:, 2:4] = [[np.nan if counts is None else 0.0] for counts in (parts.requests, parts.tokens)]
-    for piece in _slices(len(group)):
-        amounts = [None if amount is None else amount[piece] for amount in (parts.energy_kwh, parts.requests, parts.tokens)]
-        spans = place(tracks.axis, parts.zone[piece], parts.start_us[piece], parts.end_us[piece])
-        _add_slice(totals, group[piece], amounts, spans, tracks)
+    pieces = [slice(at, at + SLICE_ROWS) for at in range(0, len(parts.row), SLICE_ROWS)]
+    columns = {"stretch": parts.stretch, "work": parts.work, "cell": parts.cell}
+    zone = only_value(parts.stretch, parts.zone, pieces)
+    groups, keys = number_slices(columns if zone is not None else {**columns, "zone": parts.zone}, pieces)
+    if zone is not None:
+        keys["zone"] = zone.take(keys["stretch"])
+    totals = np.zeros((len(tracks.slots) + 1, len(SUMS), len(keys["cell"])))
+    for piece, group in zip(pieces, groups, strict=True):
+        _add_slice(totals, group, Parts._make(None if array is None else array[piece] for array in parts), tracks)
+    for name, counts in (("requests", parts.requests), ("tokens", parts.tokens)):
+        if counts is None:
+            totals[:, SUMS.index(name)] = np.nan
     return _frame(totals, keys, tracks)
-
-
-def _slices(rows):
-    return [slice(at, at + SLICE_ROWS) for at in range(0, rows, SLICE_ROWS)]
-
-
-def _add_slice(totals, group, amounts, spans, tracks):
-    left = None
-    for slot, sums in zip(tracks.slots, totals, strict=False):
-        share = slot.location.covered(spans)
-        lines = [None if line.empty else line.mean(spans) for line in (slot.location, slot.upstream, slot.losses)]
-        _add(sums, group, share, amounts, lines)
-        if share is None:
-            return
-        left = 1 - share if left is None else left - share
-        rows = np.flatnonzero(left > COVERED_TO)
-        if not len(rows):
-            return
-        group, left, spans = group.take(rows), left.take(rows), spans.take(rows)
-        amounts = [None if amount is None else amount.take(rows) for amount in amounts]
-    _add(totals[-1], group, left, amounts, [])
-
-
-def _add(sums, group, share, amounts, lines):
-    count = sums.shape[1]
-    sums[0] += np.bincount(group, None if share is None else share > 0, count)
-    for total, amount in zip(sums[1:4], amounts):
-        if amount is not None:
-            total += np.bincount(group, amount if share is None else amount * share, count)
-    for total, line in zip(sums[4:], lines):
-        if line is not None:
-            total += np.bincount(group, amounts[0] * line, count)
-
-
-def _groups(parts):
-    """Group number of each part and the keys of each group."""
-    home = np.zeros(int(parts.stretch.max()) + 1, np.int64)
-    home[parts.stretch] = parts.zone
-    moved = any((home.take(parts.stretch[piece]) != parts.zone[piece]).any() for piece in _slices(len(parts.zone)))
-    names = [name for name in KEYS[:4] if moved or name != "zone"]
-    columns = [getattr(parts, name) for name in names]
-    lows = [int(column.min()) for column in columns]
-    sizes = [int(column.max()) - low + 1 for column, low in zip(columns, lows, strict=True)]
-    group, count = np.empty(len(parts.zone), np.int64), int(np.prod(sizes))
-    for piece in _slices(len(group)):
-        group[piece] = _number([column[piece] for column in columns], lows, sizes)
-    present = np.arange(count)
-    if count > 4 * len(group):
-        group, present = pd.factorize(group)
-    places = np.unravel_index(present, sizes)
-    keys = {name: at + low for name, at, low in zip(names, places, lows, strict=True)}
-    return group, {"zone": home.take(keys["stretch"])} | keys
-
-
-def _number(columns, lows, sizes):
-    code = np.zeros(len(columns[0]), np.int64)
-    for column, low, size in zip(columns, lows, sizes, strict=True):
-        if size > 1:
-            code *= size
-            code += column
-            if low:
-                code -= low
-    return code
 
 
 def merge(pieces: Sequence[pd.DataFrame], keys: Sequence[str] = KEYS) -> pd.DataFrame:
@@ -126,28 +70,60 @@ def merge(pieces: Sequence[pd.DataFrame], keys: Sequence[str] = KEYS) -> pd.Data
     if len(pieces) == 1:
         return pieces[0]
     columns = {name: np.concatenate([piece[name].to_numpy() for piece in pieces]) for name in pieces[0]}
-    lows = [int(columns[name].min()) for name in keys]
-    sizes = [int(columns[name].max()) - low + 1 for name, low in zip(keys, lows, strict=True)]
-    group, present = pd.factorize(_number([columns[name] for name in keys], lows, sizes), sort=True)
-    merged = {name: at+low for name, at, low in zip(keys,np.unravel_index(present, sizes),lows)}
-    merged |= {name: _sum(group, column, len(present)) for name, column in columns.items() if name not in keys}
-    return pd.DataFrame(merged,copy=False)
+    group, member = number([columns[name] for name in keys])
+    merged = {
+        name: column.take(member) if name in keys else sum_by(group, column, len(member))
+        for name, column in columns.items()
+    }
+    return pd.DataFrame(merged, copy=False)
 
 
-def _sum(group, values, count):
-    known = ~np.isnan(values)
-    if known.all():
-        return np.bincount(group, values, count)
-    group = group[known]
-    total = np.bincount(group, values[known], count).astype(float)
-    total[np.bincount(group, minlength=count) == 0] = np.nan
-    return total
+def _add_slice(totals: Floats, group: Ints, parts: Parts, tracks: Tracks) -> None:
+    """Add what each slot covers to its totals, and to the last what none does; only open rows go on to the next slot."""
+    spans = place(tracks.axis, parts.zone, parts.start_us, parts.end_us)
+    energy, counts, left = parts.energy_kwh, [parts.requests, parts.tokens], np.ones(len(group))
+    for slot, sums in zip(tracks.slots, totals, strict=False):
+        rows = slot.location.touched(spans)
+        share = slot.location.covered(spans.take(rows))
+        lines = (slot.location, slot.upstream, slot.losses)
+        grams = [None if line.empty else line.mean(spans) * energy for line in lines]
+        _add(sums, group, [*_shared(energy, counts, rows, share), *grams])
+        if share is None:
+            return
+        left = left.take(rows) - share
+        gaps = np.flatnonzero(left > COVERED_TO)
+        rows = rows.take(gaps)
+        group, left, spans, energy = group.take(rows), left.take(gaps), spans.take(rows), energy.take(rows)
+        counts = [None if count is None else count.take(rows) for count in counts]
+    _add(totals[-1], group, _shared(energy, counts, np.arange(len(group)), left))
 
 
-def _frame(totals, keys, tracks):
-    layers = [*(slot.layer[keys["zone"]] for slot in tracks.slots), np.full(totals.shape[2], NO_LAYER)]
+def _shared(
+    energy: Floats, counts: Sequence[Floats | None], rows: Ints, share: Floats | None
+) -> list[Floats | None]:
+    """The first of SUMS for each part. `share` is that of `rows`; all others have the whole, as have those without one."""
+    met = np.ones(len(energy))
+    if share is None:
+        return [met, energy, *counts]
+    met[rows] = share > 0
+    weights = [None if amount is None else amount.copy() for amount in (energy, *counts)]
+    for weight in weights:
+        if weight is not None:
+            weight[rows] *= share
+    return [met, *weights]
+
+
+def _add(sums: Floats, group: Ints, weights: Sequence[Floats | None]) -> None:
+    for total, weight in zip(sums, weights, strict=False):
+        if weight is not None:
+            total += np.bincount(group, weight, len(total))
+
+
+def _frame(totals: Floats, keys: dict[str, Ints], tracks: Tracks) -> pd.DataFrame:
+    """One row for each slot and group that has a part."""
     slot, group = np.nonzero(totals[:, 0])
     columns = {name: keys[name].take(group) for name in KEYS[:4]}
-    columns["layer"] = np.stack(layers)[slot, group]
-    columns |= {name: totals[slot, at, group] for at, name in enumerate(SUMS)}
-    return pd.DataFrame(columns,copy=False)
+    layers = np.stack([*(slot.layer for slot in tracks.slots), np.full(len(tracks.zones), NO_LAYER)])
+    columns["layer"] = layers[slot, columns["zone"]]
+    sums = {name: totals[slot, at, group] for at, name in enumerate(SUMS)}
+    return pd.DataFrame(columns | sums, copy=False)

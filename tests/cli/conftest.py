@@ -31,6 +31,6 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture
 def accounted(tmp_path: Path, accounted_once: Path) -> Project:
     """The small project, accounted."""
-    folder = tmp_path / "network"
+    folder = tmp_path / "accounted"
     shutil.copytree(accounted_once, folder)
     return Project(folder)

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[2]
-MONTHS = ("2025-06", "2025-07")
-WORKLOAD = "workload/2025-06.csv"
-JULY = "workload/2025-07.csv"
+MONTHS = ("2024-06", "2024-07")
+WORKLOAD = "workload/2024-06.csv"
+JULY = "workload/2024-07.csv"
 HEADER = ("start", "end", "node", "energy_kwh", "product", "activity")
 NODES = """\
 node,operator,hardware,devices,host,zone,pue,boundary,in_service,retired,valid_from
-a,Op One,h100-sxm5-80gb,8,,US-CAL-CISO,1.25,own,2025-06-29,2025-07-03,
-b,Op One,l40s,2,,US-TEX-ERCO,1.1,own,2025-06-29,2025-07-03,
-c,Op Two,h100-sxm5-80gb,8,,US-CAL-CISO,1.3,purchased,2025-06-29,2025-07-03,
+a,Op One,h100-sxm5-80gb,8,,US-CAL-CISO,1.25,own,2024-06-29,2024-07-03,
+b,Op One,l40s,2,,US-TEX-ERCO,1.1,own,2024-06-29,2024-07-03,
+c,Op Two,h100-sxm5-80gb,8,,US-CAL-CISO,1.3,purchased,2024-06-29,2024-07-03,
 """
-FIRST, AFTER = datetime(2025, 6, 29, tzinfo=UTC), datetime(2025, 7, 3, tzinfo=UTC)
+FIRST, AFTER = datetime(2024, 6, 29, tzinfo=UTC), datetime(2024, 7, 3, tzinfo=UTC)
 _KWH = {"a": 4.0, "b": 0.5, "c": 3.25}
 _HOUR = timedelta(hours=1)
 

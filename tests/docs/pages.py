@@ -86,7 +86,8 @@ class Reader:
     """Someone who follows a page from its first block to its last, in a folder of their own."""
 
     def __init__(self, folder: Path) -> None:
-        """Start in `folder` with nothing run yet."""
+        """Start in `folder` with nothing run yet, and nothing remembered of the files of others."""
+        _forget()
         self.folder = folder
         self._code = 0
         self._names: dict[str, object] = {"__name__": "__page__"}
@@ -137,7 +138,6 @@ class Reader:
             raise AssertionError(f"{what} ended with exit code {self._code}, and no `echo $?` says so")
 
     def _carbon(self, arguments: list[str]) -> str:
-        _forget()
         with contextlib.chdir(self.folder):
             result = CliRunner().invoke(app, arguments, prog_name="carbon")
         if result.exception and not isinstance(result.exception, SystemExit):

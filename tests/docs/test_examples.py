@@ -18,6 +18,11 @@ ABSENT = tuple(name for name in OPTIONAL if find_spec(name) is None)
 STARTS_EMPTY = ("README.md",)
 
 
+def runs(page: Path) -> bool:
+    """Whether a page has anything to run."""
+    return any(block.kind in {"console", "python"} for block in blocks(page.read_text(encoding="utf-8")))
+
+
 @pytest.fixture(autouse=True)
 def plain_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same output everywhere: no settings, no colours, 80 columns."""
@@ -35,7 +40,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [page for page in pages() if runs(page)], ids=lambda page: str(page.relative_to(ROOT)))
 def test_examples_show_what_they_do(page: Path, tmp_path: Path, demo: Path) -> None:
     if page.name not in STARTS_EMPTY:
         shutil.copytree(demo, tmp_path / "carbon-demo")

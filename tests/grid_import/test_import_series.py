@@ -151,6 +151,11 @@ def test_faults_refuse_the_import(read: Read, tmp_path: Path, name: str) -> None
     assert not (tmp_path / "grid").exists()
 
 
+def test_every_interval_inside_a_longer_one_overlaps(read: Read) -> None:
+    content, *_ = FAULTS["inside a longer one"]
+    assert [one.row for one in read(content)[1].errors] == [3, 4]
+
+
 @pytest.mark.parametrize("source", ["moerdijk", "Moers"])
 def test_places_are_not_marginal(read: Read, source: str) -> None:
     _, findings = read(text(*[f"{row},{source}" for row in DAY], header=f"{HEADER},source"))

@@ -71,7 +71,30 @@ def test_finer_data_leaves_the_rest_of_the_hour(tmp_path: Path) -> None:
     assert found.to_numpy().tolist() == [[0, 1, 100], [1, 2, 50], [2, 4, 100], [4, 8, 100]]
 
 
+def test_two_readings_are_the_same_but_for_when_and_where() -> None:
+    one = rows([0, 4], 4, 100.0, 3, 1, "a" * 16)
+    assert store.same(one, one.assign(retrieved_us=9, file="elsewhere"))
+    unpublished = one.assign(published_us=one["published_us"].mask([True, False]))
+    for other in (one.assign(gwp_set="AR6"), unpublished, one.assign(source="x"), one[:1], one[::-1]):
+        assert not store.same(one, other)
+        assert not store.same(other, one)
+
+
 def test_values_a_year(tmp_path: Path) -> None:
     year_2020, year_2021 = (pd.Timestamp(f"{year}-01-01").value // 1000 // QUARTER_US for year in (2020, 2021))
     store.save(rows([year_2020, year_2021 - 4, year_2021, year_2021 + 4], 4, 1.0, None, 1, "a" * 16), tmp_path)
     assert store.years(store.load(tmp_path)[0]) == {2020: 2, 2021: 2}
+
+
+def test_a_removed_source_is_set_aside_and_no_longer_read(tmp_path: Path) -> None:
+    hours = "2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z"
+    for name, figure in (("one", 100), ("two", 200)):
+        rows = "".join(f"DE,{hour},{figure}\n" for hour in hours)
+        (tmp_path / f"{name}.csv").write_text(f"zone,start,direct_g_per_kwh\n{rows}")
+        import_series(tmp_path / f"{name}.csv", tmp_path / "grid", retrieved_us=0)
+    assert [one.source for one in store.load(tmp_path / "grid")] == ["one", "two"]
+    removed = store.remove(tmp_path / "grid", "one")
+    assert [one.source for one in store.load(tmp_path / "grid")] == ["two"]
+    assert [path.suffix for path in removed] == [".removed"]
+    assert removed[0].is_file()
+    assert store.remove(tmp_path / "grid", "three") == []

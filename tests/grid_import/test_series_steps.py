@@ -151,6 +151,7 @@ def test_one_change_alone_says_nothing() -> None:
     assert clock_of(sorted(set(stamps))) == ""  # the doubled hour was dropped: no trace is left of autumn
     summer = to_us(datetime(2023, 7, 1, tzinfo=ZoneInfo("UTC")))
     assert clock_of([stamp for stamp in stamps if stamp < summer]) == ""
+    assert clock_of([stamp for stamp in stamps if stamp >= summer]) == ""
 
 
 def test_gaps_on_other_days_are_no_clock() -> None:

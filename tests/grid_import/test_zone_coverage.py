@@ -67,6 +67,8 @@ def test_shares_of_a_series_in_quarters_of_an_hour(tmp_path: Path) -> None:
     (tmp_path / "fine.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
     import_series(tmp_path / "fine.csv", tmp_path / "grid", retrieved_us=NOW_US)
     found = coverage(tmp_path / "grid", ["GB"], [FEBRUARY], GridOptions(tiers=("measured",))).iloc[0]
+    table = series_table(tmp_path / "grid", "GB", "2026-02-01T00:20Z", "2026-02-01T00:45Z")
+    assert [(time.hour, time.minute) for time in table["time"]] == [(0, 15), (0, 30)]
     assert found["measured_final"] == pytest.approx(len(stamps) / (28 * 96))
     assert found["missing"] == pytest.approx(1 - len(stamps) / (28 * 96))
 

@@ -74,6 +74,7 @@ def test_values_differ_by_their_last_bit() -> None:
     changes = difference(frame(line(kgco2e=0.1 + 0.2)), entries)
     assert changes["kgco2e"].tolist() == [-0.3, 0.30000000000000004]
     assert len(difference(frame(line(energy_kwh=None)), posted(line(energy_kwh=0.0)))) == 2, "unknown is not zero"
+    assert len(difference(frame(line(kgco2e=-0.0)), posted(line(kgco2e=0.0)))) == 2, "a sign is a bit"
 
 
 def test_two_lines_of_one_key_are_an_error_of_the_caller() -> None:

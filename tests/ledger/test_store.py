@@ -362,3 +362,12 @@ def test_many_lines_with_one_changed(ledger: Ledger) -> None:
     assert done is not None
     assert (done.entries, done.reversals) == (2, 1)
     assert ledger.entries().tail(2)["kgco2e"].tolist() == [-many(5_000)["kgco2e"][1234], 7.0]
+
+
+def test_only_what_is_inside_is_compared(ledger: Ledger) -> None:
+    """Part of a month is reckoned anew: the rest of it stays."""
+    post(ledger, line(), at_hour(5), at_hour(6, node="n2"))
+    done = post(ledger, line(kgco2e=0.9), inside=lambda entries: entries[entries["start"] < pd.Timestamp("2026-10-01T02:00Z")])
+    assert done is not None
+    assert (done.entries, done.reversals) == (2, 1)
+    assert sorted(ledger.live()["kgco2e"]) == [0.3, 0.3, 0.9]

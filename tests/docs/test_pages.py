@@ -1,0 +1,139 @@
+"""Pages that are made from the code are current, name every command and option, and agree with the data."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+
+from carbon.activity.boundary import CONSOLIDATIONS, Place, route
+from carbon.cli.main import app
+from carbon.core.schema import columns, tables
+from carbon.grid.tables import rows, zones
+from carbon.grid.tiers import typical_zones
+from tests.docs.pages import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+SHARED_OPTIONS = {"--format", "--output", "-o", "--as-of"}
+
+
+def words(text: str) -> str:
+    """Text on one line."""
+    return " ".join(text.split())
+
+
+def table_cells(page: str, header: str) -> list[list[str]]:
+    """Cells of the rows of the table with a header line, backticks left out."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").replace("`", "")
+    _, _, after = text.partition(f"{header}\n")
+    lines = itertools.takewhile(lambda line: line.startswith("|"), after.splitlines())
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in list(lines)[1:]]
+
+
+def maker() -> ModuleType:
+    """The program that makes tables.md and settings.md."""
+    spec = importlib.util.spec_from_file_location("make_tables_doc", ROOT / "tools" / "make_tables_doc.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(("page", "make"), [("tables.md", "tables_page"), ("settings.md", "settings_page")])
+def test_made_page_is_current(page: str, make: str) -> None:
+    kept = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert kept == getattr(maker(), make)(), f"run `python tools/make_tables_doc.py` and keep docs/{page}"
+
+
+def test_every_table_and_column_is_explained() -> None:
+    text = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+    module = maker()
+    assert sorted(name for name, *_ in (*module.INPUTS, *module.OUTPUTS)) == tables()
+    missing = [f"{table}.{name}" for table in tables() for name in columns(table) if f"| `{name}` |" not in text]
+    assert not missing
+
+
+def leaves(command: Any, name: str = "carbon") -> Iterator[tuple[str, Any]]:
+    """Each command that does something, by its full name."""
+    subcommands = getattr(command, "commands", {})
+    for word, subcommand in subcommands.items():
+        yield from leaves(subcommand, f"{name} {word}")
+    if not subcommands:
+        yield name, command
+
+
+@pytest.mark.parametrize(("name", "command"), list(leaves(typer.main.get_command(app))), ids=str)
+def test_command_is_explained_with_its_help_its_options_and_an_example(name: str, command: Any) -> None:
+    match = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", COMMANDS, re.MULTILINE | re.DOTALL)
+    assert match, f"docs/commands.md has no section {name}"
+    section = match[1]
+    assert words(command.help) in words(section)
+    assert re.search(rf"^\$ {name.replace('carbon ', 'carbon (?:-C [^ ]+ )?', 1)}\b", section, re.MULTILINE), "no example"
+    shared = COMMANDS.partition("## carbon demo")[0]
+    for option in command.params:
+        for spelling in option_names(option):
+            assert f"`{spelling}" in (shared if spelling in SHARED_OPTIONS else section), f"{name} {spelling}"
+            assert spelling in SHARED_OPTIONS or words(option.help) in words(section), f"{name} {spelling}"
+
+
+def option_names(option: Any) -> list[str]:
+    """Spellings of an option; none for an argument."""
+    return [spelling for spelling in option.opts if spelling.startswith("-")]
+
+
+def test_options_before_the_command_are_explained() -> None:
+    for option in typer.main.get_command(app).params:
+        for spelling in option_names(option):
+            assert f"| `{spelling}" in COMMANDS
+            assert words(str(getattr(option, "help", ""))) in words(COMMANDS)
+
+
+def place(text: str) -> Place:
+    """The place that a cell of the routing table means."""
+    return Place(2, 0) if text == "Scope 2" else Place(3, int(text))
+
+
+def test_routing_table_is_what_the_code_does() -> None:
+    header = "| boundary | operated | consolidation | energy | upstream, losses | manufacturing | transport | disposal | hardware basis |"
+    cells = table_cells("methods.md", header)
+    assert len(cells) == 3 * 2 * len(CONSOLIDATIONS)
+    assert len({tuple(row[:3]) for row in cells}) == len(cells)
+    for boundary, operated, consolidation, *places, basis in cells:
+        found = route(boundary, operated == "true", consolidation)
+        assert [place(cell) for cell in places] == list(found[:5]), (boundary, operated, consolidation)
+        assert basis == ("incurred, amortised" if found.owned else "either")
+
+
+def test_embodied_table_is_that_of_the_profiles() -> None:
+    header = "| profile | low | central | high | stages | end of life in it | method |"
+    shown = {row[0]: row[1:] for row in table_cells("hardware.md", header)}
+    profiles = [tomllib.loads(path.read_text(encoding="utf-8")) for path in (ROOT / "hardware_profiles").glob("*.toml")]
+    assert sorted(shown) == sorted(profile["id"] for profile in profiles)
+    for profile in profiles:
+        low, central, high, stages, included, method = shown[profile["id"]]
+        embodied = profile["embodied"]
+        figures = [float(cell.replace(",", "")) for cell in (low, central, high)]
+        assert figures == [embodied["kgco2e"][name] for name in ("low", "central", "high")]
+        assert (stages.split(), method) == (embodied["stages"], embodied["method"])
+        assert float(included or 0) == embodied["disposal_included_kgco2e"]
+
+
+def test_readme_counts_what_is_bundled() -> None:
+    text = words((ROOT / "README.md").read_text(encoding="utf-8"))
+    annual, profiles = rows("annual"), list((ROOT / "hardware_profiles").glob("*.toml"))
+    assert f"{len(typical_zones())} zones |" in text
+    assert f"{len(annual)} figures for {len({row['zone'] for row in annual})} zones" in text
+    assert f"factors of {len(rows('fuel_factors'))} fuels" in text
+    assert f"{len(profiles)} GPUs, hosts and systems" in text
+    assert f"{len(zones())} zones are known" in words((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+    assert {row["country"] for row in rows("td_losses")} == {"US"}
