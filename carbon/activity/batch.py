@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -98,30 +99,38 @@ def cut(batch: Batch, register: Register, grain: str) -> Parts:
         ahead = register.stretch_at(batch.node, batch.end_us - 1)
         crossing |= ahead != register.stretch_at(batch.node, batch.start_us)
     if not crossing.any():
-        rows = np.arange(len(first))
-        return _parts(batch, register, rows, first, batch.start_us, batch.end_us)
+        return _parts(batch, register, slice(None), first, batch.start_us, batch.end_us, len(first))
     whole, crossed = np.flatnonzero(~crossing), np.flatnonzero(crossing)
     row, cell, start, end = split(batch.start_us[crossed], batch.end_us[crossed], grain)
     rows, cell, start, end = register.cut_at_moves(batch.node, crossed[row], cell, start, end)
     return _parts(
         batch, register, np.concatenate([whole, rows]), np.concatenate([first[whole], cell]),
-        np.concatenate([batch.start_us[whole], start]), np.concatenate([batch.end_us[whole], end]),
+        np.concatenate([batch.start_us[whole], start]), np.concatenate([batch.end_us[whole], end]), len(whole),
     )  # fmt: skip
 
 
-def _parts(batch: Batch, register: Register, rows: Ints, cell: Ints, start: Ints, end: Ints) -> Parts:
+def _parts(batch: Batch, register: Register, rows: Ints | slice, cell: Ints, start: Ints, end: Ints, whole: int) -> Parts:
+    """Parts of rows: the first `whole` of them are not cut, the others take what is theirs by time."""
+    row = np.arange(len(batch.row))[rows]
+    cut_ = row[whole:]
+    share = (end[whole:] - start[whole:]) / (batch.end_us[cut_] - batch.start_us[cut_])
     stretch = register.stretch_at(batch.node[rows], start)
-    share = (end - start) / (batch.end_us - batch.start_us)[rows]
-    pue = register.pue[stretch]
+    pue, zone, given = register.pue[stretch], register.zone[stretch], batch.zone[rows]
     if batch.at_meter:
         pue = np.where(batch.metered[rows], 1.0, pue)
-    zone = np.where(batch.zone[rows] == UNKNOWN, register.zone[stretch], batch.zone[rows])
-    return Parts(
-        rows, cell, start, end, stretch, zone, batch.work[rows],
-        batch.energy_kwh[rows] * pue * share, *(
-            None if counts is None else counts[rows] * share for counts in (batch.requests, batch.tokens)
-        ),
-    )  # fmt: skip
+    if (given != UNKNOWN).any():
+        zone = np.where(given == UNKNOWN, zone, given)
+    energy = _by_time(batch.energy_kwh[rows] * pue, whole, share)
+    requests, tokens = (
+        None if counts is None else _by_time(counts[rows], whole, share) for counts in (batch.requests, batch.tokens)
+    )
+    return Parts(row, cell, start, end, stretch, zone, batch.work[rows], energy, requests, tokens)
+
+
+def _by_time(amount: Floats, whole: int, share: Floats) -> Floats:
+    shared = amount.copy()
+    shared[whole:] *= share
+    return shared
 
 
 def _modelled_kwh(table: pa.Table, batch: Batch, register: Register, rows: Ints) -> tuple[Floats, Floats]:
@@ -161,7 +170,10 @@ def _floats(table: pa.Table, name: str) -> Floats:
 
 
 def _array(table: pa.Table, name: str) -> pa.Array:
-    column = table[name].combine_chunks()
+    column = table[name]
+    if column.num_chunks == 1:
+        return column.chunk(0)  # combine_chunks would copy it
+    column = column.combine_chunks()
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
@@ -197,16 +209,23 @@ def _zone_codes(table: pa.Table, register: Register) -> Ints:
 
 def _work_codes(table: pa.Table, works: Codes) -> Ints:
     """One code for the (product, model, mode, activity) of each row."""
-    combined = np.zeros(table.num_rows, np.int64)
-    words: list[list[str | None]] = []
+    combined, words = np.zeros(table.num_rows, np.int64), []
     for name in WORK:
         codes, labels = _labels(table, name)
-        combined = combined * len(labels) + codes
         words.append(labels)
-    present, place = np.unique(combined, return_inverse=True) if combined.any() else (combined[:1], combined)
-    sizes = [len(labels) for labels in words]
-    known = [
-        works.code(tuple(labels[at] for labels, at in zip(words, np.unravel_index(combo, sizes), strict=True)))
-        for combo in present
-    ]
-    return np.array(known, np.int64)[place] if known else combined
+        if len(labels) > 1:
+            combined *= len(labels)
+            combined += codes
+    present, place = _present(combined, math.prod(len(labels) for labels in words))
+    combos = zip(*np.unravel_index(present, [len(labels) for labels in words]), strict=True)
+    known = [works.code(tuple(labels[at] for labels, at in zip(words, combo, strict=True))) for combo in combos]
+    return np.array(known, np.int64)[place]
+
+
+def _present(codes: Ints, count: int) -> tuple[Ints, Ints]:
+    """The codes below `count` that occur, sorted, and the place of each among them: np.unique, without a sort where it can."""
+    if count > len(codes):
+        return np.unique(codes, return_inverse=True)
+    occurs = np.zeros(count, bool)
+    occurs[codes] = True
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[codes]

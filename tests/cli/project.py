@@ -72,7 +72,7 @@ class Project(NamedTuple):
 
     def rows(self, name: str) -> list[list[str]]:
         """Rows of a CSV file, the header first."""
-        return list(csv.reader(self.read(name).splitlines()))
+        return list(csv.reader(io.StringIO(self.read(name), newline="")))
 
     def put_rows(self, name: str, rows: Sequence[Sequence[str]]) -> None:
         """Write rows as CSV, the header first."""

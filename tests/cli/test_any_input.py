@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,9 +12,6 @@ from hypothesis import strategies as st
 from carbon.core.schema import columns
 from tests.cli.project import WORKLOAD, Project
 from tests.cli.test_bad_input import LINE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ODD = (
     "", "0", "-0", "1e308", "1e-320", "nan", "-1", "1,5", "0x10", "٣", "true", "NULL", "2024-06-30", "2024-06-29T02:00:00+99:00",
@@ -35,7 +32,7 @@ edits = st.one_of(
 @given(changes=st.lists(edits, min_size=1, max_size=5))
 def test_whatever_stands_in_a_cell(accounted_once: Path, changes: list[tuple[str, int, str, str]]) -> None:
     with TemporaryDirectory() as folder:
-        project = Project(accounted_once.__class__(folder) / "any")
+        project = Project(Path(folder) / "any")
         shutil.copytree(accounted_once, project.folder)
         for name, row, column, word in changes:
             project.change(name, row, **{column: word})

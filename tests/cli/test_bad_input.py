@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Change = Callable[[Project], object]
 
-LINE = re.compile(r"(error|warning): (?P<place>.+): (?P<problem>[^;]+); (?P<mend>.+) \[(?P<code>[a-z0-9-]+)\]")
+LINE = re.compile(r"(error|warning): (?P<place>.+): (?P<problem>.+?); (?P<mend>.+) \[(?P<code>[a-z0-9-]+)\]")
 
 
 class Fault(NamedTuple):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from carbon.core.time import HOUR_US
 from carbon.grid import store
+from carbon.grid.imports import import_series
 
 QUARTER_US = HOUR_US // 4
 
