@@ -53,8 +53,8 @@ def make_project(folder: Path, rows: int) -> None:
         table = pa.table({
             "start": pa.array(start, pa.timestamp("us", "UTC")),
             "end": pa.array(start + length, pa.timestamp("us", "UTC")),
-            "node": pa.DictionaryArray.from_arrays(pa.array(node.astype(np.int32)), pa.array(names)).cast(pa.string()),
-            "product": pa.DictionaryArray.from_arrays(pa.array(random.integers(0, PRODUCTS, len(number)).astype(np.int32)), words).cast(pa.string()),
+            "node": pa.array(names).take(pa.array(node)),
+            "product": words.take(pa.array(random.integers(0, PRODUCTS, len(number)))),
             "energy_kwh": length / 3.6e9 * random.uniform(1, 6, len(number)),
             "requests": pa.array(random.integers(0, 100, len(number))),
         })  # fmt: skip

@@ -73,7 +73,8 @@ class Window(NamedTuple):
             return
         edges = np.array([self.start_us, self.end_us])
         if (cell_start(cell_of(edges, grain), grain) != edges).any():
-            raise UsageError(f"the ledger holds energy by {grain}: --from and --to must be edges of one; widen the range, or use --month")
+            problem = f"the ledger holds energy by {grain}: --from and --to must be edges of one"
+            raise UsageError(f"{problem}; widen the range, or use --month")
 
 
 EVERYTHING = Window()

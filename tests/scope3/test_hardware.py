@@ -161,7 +161,8 @@ def registers(draw: st.DrawFn) -> pd.DataFrame:
         hardware = draw(st.sampled_from(["l4", "h100-sxm5-80gb", "dgx-h100", "rtx4090"]))
         end = f"{retired:%Y-%m-%d}" if retired else ""
         rows.append(f"n{number},op,{hardware},{draw(st.integers(1, 9))},SE,own,{start:%Y-%m-%d},{end},\n")
-    return pd.read_csv(StringIO(HEADER + "".join(rows)), parse_dates=["in_service", "retired", "valid_from"]).pipe(_like_read_nodes)
+    days_of = ["in_service", "retired", "valid_from"]
+    return pd.read_csv(StringIO(HEADER + "".join(rows)), parse_dates=days_of).pipe(_like_read_nodes)
 
 
 def _like_read_nodes(frame: pd.DataFrame) -> pd.DataFrame:
@@ -179,7 +180,7 @@ MONTHS = [f"{year}-{month:02d}" for year in range(2023, 2034) for month in range
 def test_over_a_whole_life_every_kilogram_is_charged_once_and_the_two_bases_meet(nodes: pd.DataFrame, life: float) -> None:
     policy = Refresh(life_years=life)
     lines = scope3(nodes, MONTHS, policy=policy)
-    register, assets = fleet(nodes, policy, "operational", "", Findings())
+    _, assets = fleet(nodes, policy, "operational", "", Findings())
     basis = sum(getattr(asset, f"{phase}_kgco2e") for asset in assets for phase in PHASES)
     retired = {asset.node for asset in assets if asset.retired_us < datetime(2034, 1, 1, tzinfo=UTC).timestamp() * 1e6}
     assert kg(lines, basis="amortised") == pytest.approx(basis, rel=1e-9)
