@@ -77,7 +77,7 @@ def ours(files: Files) -> Floats:
     values = np.load(files.cells)
     zones = np.arange(len(values))
     lines = (StepFunction(line) for line in (values, *2 * [np.broadcast_to(np.nan, values.shape)]))
-    tracks = Tracks(Axis(START_US, STEP_US, CELLS), tuple(map(str, zones)), [Slot(zones, *lines)])
+    tracks = Tracks(Axis(START_US, STEP_US, CELLS), tuple(map(str, zones)), np.ones(len(zones), bool), [Slot(zones, *lines)])
     del values
     pieces: list[pd.DataFrame] = []
     for sums in _row_groups(files.rows, lambda table: partial_sums(parts_of(table), tracks)):
@@ -88,15 +88,16 @@ def ours(files: Files) -> Floats:
 
 
 def parts_of(table: pa.Table) -> Parts:
-    """The parts of a row group; its rows end within their month."""
+    """The parts of a row group, with nothing copied; its rows are sorted by start and end within their month."""
     from carbon.activity.batch import Parts
 
     node, zone, product, start, end, energy = (table[name].chunk(0) for name in COLUMNS)
     start_us, end_us = (column.view(pa.int64()).to_numpy() for column in (start, end))
-    month = np.searchsorted(EDGES_US, start_us[[0, -1]], side="right") - 1
-    cell = np.full(len(table), month[0]) if month[0] == month[1] else np.searchsorted(EDGES_US, start_us, side="right") - 1
-    stretch, place, work = (column.to_numpy().astype(np.int64) for column in (node, zone, product))
-    return Parts(np.arange(len(table)), cell, start_us, end_us, stretch, place, work, energy.to_numpy(), None, None)
+    first, last = np.searchsorted(EDGES_US, start_us[[0, -1]], side="right") - 1
+    month = np.broadcast_to(first, len(table)) if first == last else np.searchsorted(EDGES_US, start_us, side="right") - 1
+    stretch, place, work = (column.to_numpy() for column in (node, zone, product))
+    row = np.broadcast_to(0, len(table))  # nobody asks for it here
+    return Parts(row, month, start_us, end_us, stretch, place, work, energy.to_numpy(), None, None)
 
 
 def duckdb_asof(files: Files) -> Floats:

@@ -26,10 +26,12 @@ from carbon.grid.tables import zones
 from carbon.readers.files import sha256
 from carbon.readers.workload import decode, workload_chunks
 from carbon.scope2.reckon import KEYS, merge, partial_sums
-from carbon.scope2.tracks import Tracks, build_tracks
+from carbon.scope2.tracks import Tracks, build_tracks, by_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from carbon.config import Settings
     from carbon.readers.convert import Dialect
@@ -106,6 +108,13 @@ class _Unit(NamedTuple):
     file: int
 
 
+class _StepTracks(NamedTuple):
+    """Tracks of the zones of one step; `own` tells which of all zones they are."""
+
+    own: NDArray[np.bool_]
+    tracks: Tracks
+
+
 class Stream:
     """One pass over workload files: what its threads share, and what must be remembered between chunks."""
 
@@ -132,7 +141,7 @@ class Stream:
         self._options = GridOptions(settings.words("grid.tiers"), settings.words("grid.sources"), parent, own)
         self._meters, self._lock = Meters(self.register), Lock()
         self._digests: dict[int, str] = {}
-        self._tracks: dict[int, Tracks] = {}
+        self._tracks: dict[int, list[_StepTracks]] = {}
         self._grid_findings: dict[int, Findings] = {}
 
     def sums(self, progress: Progress | None = None, workers: int = 0) -> pd.DataFrame:
@@ -153,7 +162,9 @@ class Stream:
             found = Findings()
             check_on_disk((self._edges(chunk) for chunk in self._chunks(Findings())), self.rows, found)
         self.findings.extend(found)
-        self.findings.extend(dict.fromkeys(one for month in sorted(self._grid_findings) for one in self._grid_findings[month]))
+        self.findings.extend(
+            dict.fromkeys(one for month in sorted(self._grid_findings) for one in self._grid_findings[month])
+        )
         self._meters.report(self.findings)
         return self._finished(merge(pieces, _BY_FILE)) if pieces else pd.DataFrame()
 
@@ -194,19 +205,25 @@ class Stream:
 
     def _month_sums(self, parts: Parts, month: int) -> pd.DataFrame:
         self._meters.add(parts, month)
-        return partial_sums(parts, self._month_tracks(month))
+        tracks = self._month_tracks(month)
+        if len(tracks) == 1:
+            return partial_sums(parts, tracks[0].tracks)
+        return merge([partial_sums(parts.take(some.own[parts.zone]), some.tracks) for some in tracks])
 
-    def _month_tracks(self, month: int) -> Tracks:
+    def _month_tracks(self, month: int) -> list[_StepTracks]:
         """Tracks of one month for all zones known by now; rows may name further zones while they stream."""
         with self._lock:
             names = [str(zone) for zone in self.register.zones.labels]
             known = self._tracks.get(month)
-            if known is None or len(known.zones) < len(names):
+            if known is None or len(known[0].own) < len(names):
                 present = [name for name in names if name in self.zones]
                 range_ = month_range_us(month, month)
                 found = self._grid_findings[month] = Findings()
                 grid = open_grid(present, *range_, folder=self._grid_folder, options=self._options, findings=found)
-                known = self._tracks[month] = build_tracks(grid, names, self.layers)
+                known = self._tracks[month] = [
+                    _StepTracks(np.isin(names, some["zone"].to_numpy()), build_tracks(some, names, self.layers))
+                    for some in by_step(grid)
+                ]
             return known
 
     def _finished(self, sums: pd.DataFrame) -> pd.DataFrame:

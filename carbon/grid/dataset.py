@@ -62,7 +62,8 @@ def open_grid(
 
     Dims (zone, time); `time` = interval starts, UTC, regular. Variables `direct_g_per_kwh`, `lifecycle_g_per_kwh`
     [g/kWh], NaN = not covered; `tier`, `status`, `factor` are codes into their attributes; `loss_k` (zone, year) [1]
-    is losses per consumption. Raises InputError for an unknown zone, a faulty series or an impossible range.
+    is losses per consumption; `step_us` (zone) the step of a zone's own series. Raises InputError for an unknown zone,
+    UsageError for a range without hours.
     """
     found = Findings() if findings is None else findings
     options = options or GridOptions()
@@ -71,8 +72,9 @@ def open_grid(
     _check_zones(ids, options, found)
     found.raise_errors()
     series = [one for one in store.load(folder, ids) if "measured" in options.tiers]
-    axis = _axis(begin, stop, series)
-    builder = _Builder(ids, axis)
+    steps = {zone: _step(begin, stop, [one for one in series if one.zone == zone]) for zone in ids}
+    axis = _axis(begin, stop, math.gcd(HOUR_US, *steps.values()))
+    builder = _Builder(ids, axis, list(steps.values()))
     for zone in ids:
         own = [one for one in series if one.zone == zone]
         _fill_zone(builder, zone, own, options, found)
@@ -100,9 +102,12 @@ def _check_zones(ids: Sequence[str], options: GridOptions, findings: Findings) -
             )  # fmt: skip
 
 
-def _axis(begin: int, stop: int, series: Sequence[store.Series]) -> NDArray[np.int64]:
-    steps = {HOUR_US, *(int(step) for one in series for step in _steps(one, begin, stop))}
-    step = math.gcd(*steps)
+def _step(begin: int, stop: int, series: Sequence[store.Series]) -> int:
+    """Step [us] of a zone's own series: the longest that all their edges lie on, at most an hour."""
+    return math.gcd(HOUR_US, *(int(step) for one in series for step in _steps(one, begin, stop)))
+
+
+def _axis(begin: int, stop: int, step: int) -> NDArray[np.int64]:
     first, last = begin // HOUR_US * HOUR_US, -(-stop // HOUR_US) * HOUR_US
     if last <= first:
         raise UsageError("the range has no hours: give an end after the start")
@@ -119,9 +124,9 @@ def _steps(series: store.Series, begin: int, stop: int) -> NDArray[np.int64]:
 class _Builder:
     """Cells of all zones while they are filled, tier after tier."""
 
-    def __init__(self, ids: Sequence[str], axis: NDArray[np.int64]) -> None:
+    def __init__(self, ids: Sequence[str], axis: NDArray[np.int64], steps_us: Sequence[int]) -> None:
         shape = (len(ids), len(axis))
-        self.ids, self.axis = list(ids), axis
+        self.ids, self.axis, self.steps_us = list(ids), axis, list(steps_us)
         self.direct, self.lifecycle = np.full(shape, np.nan), np.full(shape, np.nan)
         self.factor = np.full(shape, MISSING, np.int32)
         self.status = np.full(shape, MISSING, np.int8)
@@ -166,6 +171,11 @@ class _Builder:
                 "tier": (dims, tier_of[self.factor], _flags(TIERS)),
                 "status": (dims, self.status, _flags(STATUSES)),
                 "factor": (dims, self.factor, {"factors": [factor._asdict() for factor in self.factors]}),
+                "step_us": (
+                    ("zone",),
+                    np.array(self.steps_us),
+                    {"units": "us", "long_name": "step of the zone's own series"},
+                ),
                 "loss_k": (("zone", "year"), np.array([[k for k, _ in row] for row in losses]), {"units": "1"}),
                 "loss_id": (("zone", "year"), np.array([[name for _, name in row] for row in losses], object)),
             },

@@ -137,11 +137,12 @@ class Ledger:
         """The posting that makes the table say `lines`. `known_files` None: what is missing may go."""
         current = to_frame(in_order(self._read(table, months, _COMPARED)))
         current = inside(current) if inside else current
-        if known_files is not None:
-            missing_findings(lines, current, known_files).raise_errors()
         changes = difference(lines, current, cause=cause, reason=reason)
         if changes.empty:
             return None
+        if known_files is not None:
+            leaving = current[current["entry"].isin(changes["reverses"].dropna())]
+            missing_findings(lines, leaving, known_files).raise_errors()
         last = EMPTY if table is None else head(self.path, table)
         moment = max(recorded_at, last.recorded_at or recorded_at).astimezone(UTC)
         entries = number(changes, last.posting + 1, moment, last.digest)

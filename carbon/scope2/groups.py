@@ -62,7 +62,8 @@ def only_value(of: Ints, values: Ints, pieces: Sequence[slice]) -> Ints | None:
     found = np.zeros(int(of.max()) + 1, values.dtype)
     for piece in pieces:
         found[of[piece].astype(np.intp, copy=False)] = values[piece]
-    return found if all(np.array_equal(found.take(of[piece]), values[piece]) for piece in pieces) else None
+    alone = all(np.array_equal(found.take(of[piece]), values[piece]) for piece in pieces)
+    return found.astype(np.int64) if alone else None
 
 
 def _bounds(column: Ints) -> tuple[int, int]:

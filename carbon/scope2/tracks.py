@@ -71,9 +71,25 @@ class Tracks(NamedTuple):
     slots: list[Slot]
 
 
+def by_step(grid: xr.Dataset) -> list[xr.Dataset]:
+    """The Dataset of the zones of each step, on the axis of their own series.
+
+    So the figures of one zone stay the same to the last bit when another gets a series of a finer step.
+    """
+    if "step_us" not in grid or not grid.sizes["zone"]:
+        return [grid]
+    step = grid["step_us"].to_numpy()
+    return [
+        grid.isel(zone=step == own, time=slice(None, None, int(own) // grid.attrs["step_us"]))
+        for own in np.unique(step)
+    ]
+
+
 def build_tracks(grid: xr.Dataset, zones: Sequence[str], layers: Codes) -> Tracks:
     """Tracks of a Dataset for zones in a given order (a zone that it lacks is nowhere covered); `layers` collects codes."""
-    grid = grid.reindex(zone=list(zones), fill_value={"tier": -1, "status": -1, "factor": -1, "loss_id": ""})
+    grid = grid.drop_vars("step_us", errors="ignore").reindex(
+        zone=list(zones), fill_value={"tier": -1, "status": -1, "factor": -1, "loss_id": ""}
+    )
     times = grid["time"].to_numpy().astype("M8[us]").astype(np.int64)
     axis = Axis(int(times[0]), _step(times), len(times))
     direct, lifecycle = (grid[f"{kind}_g_per_kwh"].to_numpy() for kind in ("direct", "lifecycle"))

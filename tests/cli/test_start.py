@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAVY = ("deltalake", "numpy", "pandas", "pyarrow", "requests", "rich.markdown", "xarray")
+BEFORE = {"Example: carbon grid remove entsoe-de-2026": "grid import entsoe-de-2026.csv"}
 LOADED = "import sys; print(*sorted(sys.modules))"
 
 
@@ -90,6 +91,7 @@ def test_every_option_has_help(path: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("example", sorted({command.epilog for command in ALL.values()}))
 def test_the_example_of_the_help_runs(example: str, in_demo: Path) -> None:
     words = example.removeprefix("Example: carbon ").split()
+    assert example not in BEFORE or run(*BEFORE[example].split()).code == 0
     result = run(*words)
     assert result.code == 0, result.text
     assert bool(result.out) != ("-o" in words)

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from tests.ledger.lines import at_hour, line
 from tests.ledger.reference import key
 
-NUMBERS = st.sampled_from([0.0, -0.0, 0.1, 0.30000000000000004, 0.3, 1e-310, 7e300, -2.5]) | st.floats(
-    allow_nan=False, allow_infinity=False
-)
+# Sums of a few stay finite.
+NUMBERS = st.sampled_from([0.0, -0.0, 0.1, 0.30000000000000004, 0.3, 1e-310, -2.5]) | st.floats(-1e300, 1e300)
 MAYBE = st.none() | NUMBERS
 MONTHS = ("2026-10", "2026-11")
 # Hours 0 and 1 are in the first month, 800 in the second.
