@@ -77,7 +77,7 @@ def ours(files: Files) -> Floats:
     values = np.load(files.cells)
     zones = np.arange(len(values))
     lines = (StepFunction(line) for line in (values, *2 * [np.broadcast_to(np.nan, values.shape)]))
-    tracks = Tracks(Axis(START_US, STEP_US, CELLS), tuple(map(str, zones)), np.ones(len(zones), bool), [Slot(zones, *lines)])
+    tracks = Tracks(Axis(START_US, STEP_US, CELLS), tuple(map(str, zones)), [Slot(zones, *lines)])
     del values
     pieces: list[pd.DataFrame] = []
     for sums in _row_groups(files.rows, lambda table: partial_sums(parts_of(table), tracks)):

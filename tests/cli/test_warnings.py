@@ -114,6 +114,11 @@ def test_check_exits_0_on_warnings_and_posts_nothing(project: Project) -> None:
     assert project.state() == {}
 
 
+def test_check_as_csv_holds_a_header_alone_when_there_is_nothing_to_say(project: Project) -> None:
+    result = project.run("check", "--format", "csv")
+    assert (result.code, result.out) == (0, "severity,code,file,row,column,value,problem,mend\n")
+
+
 def test_check_as_csv_and_json_hold_the_same_findings(project: Project) -> None:
     several(cell(2, colour="red"), cell(4, energy_kwh="-1"), node(3, pue="0.5"))(project)
     comma, json = (project.run("check", "--format", kind) for kind in ("csv", "json"))
