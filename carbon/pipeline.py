@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from carbon.stream import Progress
 
 
+FIGURES = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
 STALE_YEARS = 3
 FOREVER = 9999
 
@@ -165,7 +166,7 @@ def _lines(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Lines of energy and hardware for every month from the first to the last of the sums."""
     covered = sums[sums["layer"] >= 0].reset_index(drop=True)
-    energy = energy_lines(covered, stream.register, stream.works, stream.layers)
+    energy = _united(energy_lines(covered, stream.register, stream.works, stream.layers), covered, stream)
     energy["period"] = energy["start"].dt.strftime("%Y-%m")
     numbers = cell_of(sums["start_us"].to_numpy(), "month")
     months = [month_text(number) for number in range(int(numbers.min()), int(numbers.max()) + 1)]
@@ -178,6 +179,16 @@ def _lines(
         findings=findings,
     )
     return pd.concat([frame for frame in (energy, hardware) if len(frame)] or [energy], ignore_index=True), months
+
+
+def _united(lines: pd.DataFrame, sums: pd.DataFrame, stream: Stream) -> pd.DataFrame:
+    """Lines that agree in all but their figures as one: hours of one factor that lack different things, a node that changed."""
+    place = pd.DataFrame({"node": stream.register.node[sums["stretch"]], **sums[["cell", "zone", "work"]]})
+    if not place.duplicated().any():
+        return lines
+    keys = [name for name in lines.columns if name not in FIGURES]
+    united = lines.groupby(keys, dropna=False, sort=False, as_index=False, observed=True)[list(FIGURES)].sum(min_count=1)
+    return united[lines.columns]
 
 
 def _policy(settings: Settings) -> Refresh:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from carbon.readers.convert import Dialect
     from carbon.readers.files import Chunk, SourceFile
 
+    Ints = NDArray[np.int64]
     Progress = Callable[[int, int], None]
 
 MERGE_EVERY = 64
@@ -227,21 +228,46 @@ class Stream:
             return known
 
     def _finished(self, sums: pd.DataFrame) -> pd.DataFrame:
-        """Sums over all files, with the names and digests of the files behind each as `source`, and the cells' edges."""
-        keys = list(KEYS)
-        ordered = sums.sort_values([*keys, "file"], kind="stable", ignore_index=True)
-        edges_ = np.append(np.flatnonzero(~ordered.duplicated(keys)), len(ordered)).tolist()
+        """Sums over all files, with the names and digests of the files behind each as `source`, and the cells' edges.
+
+        The files are those of a node's work in a cell, whatever factors it met. In an order that no thread decides.
+        """
+        order, place = self._order(sums)
+        ordered, place = sums.iloc[order].reset_index(drop=True), place[order]
+        first = np.flatnonzero(~ordered.duplicated(list(KEYS)))
+        edges_ = np.append(np.flatnonzero(np.diff(place, prepend=-1)), len(place)).tolist()
         files = ordered.pop("file").tolist()
-        groups = [tuple(files[begin:end]) for begin, end in pairwise(edges_)]
+        groups = [tuple(sorted(set(files[begin:end]))) for begin, end in pairwise(edges_)]
         names = {group: self._source(group) for group in set(groups)}
-        merged = ordered.groupby(keys, as_index=False).sum(min_count=1)
+        source = np.array([names[group] for group in groups], object)[np.searchsorted(edges_, first, side="right") - 1]
+        merged = ordered.groupby(list(KEYS), as_index=False, sort=False).sum(min_count=1)
         cell = merged["cell"].to_numpy()
         start, end = cell_start(cell, self._grain), cell_start(cell + 1, self._grain)
-        return merged.assign(source=[names[group] for group in groups], start_us=start, end_us=end)
+        return merged.assign(source=source, start_us=start, end_us=end)
+
+    def _order(self, sums: pd.DataFrame) -> tuple[Ints, Ints]:
+        """Order of sums by what their codes stand for, and the number of the (cell, node, zone, work) of each."""
+        cell, stretch, file = (sums[name].to_numpy() for name in ("cell", "stretch", "file"))
+        coded = (("zone", self.register.zones), ("work", self.works), ("layer", self.layers))
+        zone, work, layer = (_ranks(codes)[sums[name].to_numpy()] for name, codes in coded)
+        keys = [cell, self.register.node[stretch], zone, work]
+        order = np.lexsort([file, layer, stretch, *reversed(keys)])
+        changes = np.any([np.diff(key[order], prepend=-1) != 0 for key in keys], axis=0)
+        place = np.empty(len(order), np.int64)
+        place[order] = np.cumsum(changes)
+        return order, place
 
     def _source(self, files: Sequence[int]) -> str:
         named = [f"{self.files[i].name}@{self._digests[i][:12]}" for i in files]
         return "; ".join(named) if len(named) <= _NAMED_FILES else f"{named[0]} … {named[-1]} ({len(named)} files)"
+
+
+def _ranks(codes: Codes) -> Ints:
+    """Place of each code when labels are sorted; the last, for code -1, is -1."""
+    order = sorted(range(len(codes.labels)), key=lambda code: repr(codes.labels[code]))
+    ranks = np.full(len(order) + 1, -1)
+    ranks[order] = np.arange(len(order))
+    return ranks
 
 
 def _by_month(parts: Parts) -> Iterator[tuple[int, Parts]]:

@@ -17,6 +17,7 @@ app = typer.Typer(
     epilog="Example: carbon ledger log",
 )  # fmt: skip
 _SHOWN = ("entry", "start", "category", "phase", "basis", "node", "energy_kwh", "kgco2e", "tier", "reverses")
+_POSTINGS = ("posting", "recorded_at", "entries", "reversals", "cause", "reason", "digest")
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")]
 
 
@@ -32,8 +33,9 @@ def log(context: typer.Context, as_of: AsOf = None, format: FormatOption = Forma
     """One line a posting: when, how much, why."""
     postings = _ledger(context).postings(as_of=as_of)
     if format == Format.table:
-        postings["digest"] = postings["digest"].str[:12]
-    emit(postings, format, "postings")
+        postings["digest"] = postings["digest"].str[:8]
+        postings["recorded_at"] = postings["recorded_at"].dt.floor("s")
+    emit(postings, format, "postings", shown=_POSTINGS)
 
 
 @app.command(epilog="Example: carbon ledger show 2026-10 --format csv -o entries.csv")
@@ -64,7 +66,8 @@ def verify(context: typer.Context) -> None:
     result = audit(_ledger(context))
     if result.faults:
         raise LedgerError("\n".join(result.faults))
-    typer.echo(f"{result.postings:,} postings, {result.entries:,} entries: every digest and the chain hold")
+    postings = f"{result.postings:,} posting{'s' * (result.postings != 1)}"
+    typer.echo(f"{postings}, {result.entries:,} entries: every digest and the chain hold")
 
 
 @app.command(epilog="Example: carbon ledger balance --format csv")

@@ -57,12 +57,13 @@ def zones(own: str = "") -> dict[str, Zone]:
 
 
 def near_names(name: str, known: Mapping[str, object]) -> str:
-    """Up to three known names that look like `name`, for a message; empty when none does."""
+    """Up to three known ids that look like `name`, or whose zone is called so, for a message; empty when none does."""
     from difflib import get_close_matches
 
-    by_fold = {key.casefold(): key for key in known}
+    by_fold = {zone.name.casefold(): key for key, zone in known.items() if isinstance(zone, Zone)}
+    by_fold |= {key.casefold(): key for key in known}
     close = get_close_matches(name.casefold(), by_fold, n=3, cutoff=0.6)
-    return ", ".join(by_fold[key] for key in close)
+    return ", ".join(dict.fromkeys(by_fold[key] for key in close))
 
 
 def number(text: str) -> float:

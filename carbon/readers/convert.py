@@ -86,7 +86,7 @@ def _arrow_type(column: Column) -> pa.DataType:
 
 
 def _column(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, findings: Findings) -> pa.Array:
-    fast = {"time": _instants, "day": _days, "number": _numbers, "count": _numbers}.get(column.type, _texts)
+    fast = {"time": _instants, "day": _instants, "number": _numbers, "count": _numbers}.get(column.type, _texts)
     try:
         values = fast(cells, dialect)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
@@ -107,12 +107,8 @@ def _instants(cells: pa.Array, dialect: Dialect) -> pa.Array:
         return cells.cast(INSTANT)
     except pa.ArrowInvalid:
         if pc.any(pc.equal(pc.utf8_length(cells), len("2026-10-01"))).as_py():
-            raise
+            raise  # a plain day: no instant, or 00:00 UTC in whatever zone, as the column's type says
         return _localize(cells.cast(pa.timestamp("us")), dialect)
-
-
-def _days(cells: pa.Array, dialect: Dialect) -> pa.Array:
-    return _instants(cells, dialect._replace(time_zone=""))  # a plain day is 00:00 UTC, whatever the zone of the times
 
 
 def _localize(naive: pa.Array, dialect: Dialect) -> pa.Array:

@@ -49,7 +49,7 @@ def shares(parts: Parts, tracks: Tracks) -> Iterator[Shares]:
 def partial_sums(parts: Parts, tracks: Tracks) -> pd.DataFrame:
     """Sums of parts by KEYS, columns SUMS: energy [kWh], emissions [g]. Layer -1 holds the energy that nothing covers."""
     if not len(parts.row):
-        return pd.DataFrame(columns=[*KEYS, *SUMS])
+        return pd.DataFrame({name: np.empty(0, np.int64 if name in KEYS else np.float64) for name in (*KEYS, *SUMS)})
     pieces = [slice(at, at + SLICE_ROWS) for at in range(0, len(parts.row), SLICE_ROWS)]
     columns = {"stretch": parts.stretch, "work": parts.work, "cell": parts.cell}
     zone = only_value(parts.stretch, parts.zone, pieces)
