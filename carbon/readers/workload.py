@@ -33,7 +33,7 @@ def read_workload(
 ) -> pd.DataFrame | Iterator[pd.DataFrame]:
     """Workload of a file, folder or glob, one row an interval, columns as in the schema (energy in [kWh], times UTC).
 
-    With `chunks` an iterator of frames, whose size does not depend on the files'.
+    With `chunks` an iterator of frames, one for each block of a CSV file (8 MiB) or row group of a Parquet file.
     Raises InputError with every finding, NotFoundError when no file matches.
     """
     dialect = dialect or Dialect()

@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from carbon.scope2.tracks import Tracks
+    from carbon.scope2.join import Spans
+    from carbon.scope2.tracks import Slot, Tracks
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 KEYS = ("cell", "stretch", "zone", "work", "layer")
 SUMS = ("parts", "energy_kwh", "requests", "tokens", "location_g", "upstream_g", "losses_g")
-SLICE_ROWS = 1 << 16  # the arrays of a slice stay in the processor's cache
+SLICE_ROWS = 1 << 17  # the arrays of a slice stay in the processor's cache
 COVERED_TO = 1e-12
 
 
@@ -56,13 +57,16 @@ def partial_sums(parts: Parts, tracks: Tracks) -> pd.DataFrame:
     groups, keys = number_slices(columns if zone is not None else {**columns, "zone": parts.zone}, pieces)
     if zone is not None:
         keys["zone"] = zone.take(keys["stretch"])
-    totals = np.zeros((len(tracks.slots) + 1, len(SUMS), len(keys["cell"])))
-    for piece, group in zip(pieces, groups, strict=True):
-        _add_slice(totals, group, Parts._make(None if array is None else array[piece] for array in parts), tracks)
+    totals = np.zeros((len(tracks.slots) + 1, len(SUMS), len(keys["cell"]) + 1))
+    left = [_add_whole(totals, group, parts, piece, tracks) for piece, group in zip(pieces, groups, strict=True)]
+    row, group = (np.concatenate(found) for found in zip(*left, strict=True))
+    for at in range(0, len(row), SLICE_ROWS):
+        piece = slice(at, at + SLICE_ROWS)
+        _add_shares(totals, group[piece], parts.take(row[piece]), tracks)
     for name, counts in (("requests", parts.requests), ("tokens", parts.tokens)):
         if counts is None:
             totals[:, SUMS.index(name)] = np.nan
-    return _frame(totals, keys, tracks)
+    return _frame(totals[..., :-1], keys, tracks)
 
 
 def merge(pieces: Sequence[pd.DataFrame], keys: Sequence[str] = KEYS) -> pd.DataFrame:
@@ -78,45 +82,50 @@ def merge(pieces: Sequence[pd.DataFrame], keys: Sequence[str] = KEYS) -> pd.Data
     return pd.DataFrame(merged, copy=False)
 
 
-def _add_slice(totals: Floats, group: Ints, parts: Parts, tracks: Tracks) -> None:
-    """Add what each slot covers to its totals, and to the last what none does; only open rows go on to the next slot."""
-    spans = place(tracks.axis, parts.zone, parts.start_us, parts.end_us)
-    energy, counts, left = parts.energy_kwh, [parts.requests, parts.tokens], np.ones(len(group))
+def _add_whole(totals: Floats, group: Ints, parts: Parts, piece: slice, tracks: Tracks) -> tuple[Ints, Ints]:
+    """Add those parts of a slice that the first slot covers whole, nearly all as a rule; returns the others and their groups.
+
+    The others are added to the last of the totals, which nobody reads: cheaper than to take the many out.
+    """
+    if not tracks.slots:
+        return np.arange(piece.start, piece.start + len(group)), group
+    slot, some = tracks.slots[0], parts.take(piece)
+    spans = place(tracks.axis, some.zone, some.start_us, some.end_us)
+    rows = slot.location.touched(spans)
+    group_of_rows = group.take(rows)
+    group[rows] = totals.shape[2] - 1
+    _add(totals[0], group, None, [some.energy_kwh, some.requests, some.tokens, *_grams(slot, spans, some.energy_kwh)])
+    return rows + piece.start, group_of_rows
+
+
+def _add_shares(totals: Floats, group: Ints, parts: Parts, tracks: Tracks) -> None:
+    """Add what each slot covers of parts to its totals, and what none does to the last."""
+    spans, left = place(tracks.axis, parts.zone, parts.start_us, parts.end_us), np.ones(len(group))
     for slot, sums in zip(tracks.slots, totals, strict=False):
-        rows = slot.location.touched(spans)
-        share = slot.location.covered(spans.take(rows))
-        lines = (slot.location, slot.upstream, slot.losses)
-        grams = [None if line.empty else line.mean(spans) * energy for line in lines]
-        _add(sums, group, [*_shared(energy, counts, rows, share), *grams])
-        if share is None:
-            return
-        left = left.take(rows) - share
-        gaps = np.flatnonzero(left > COVERED_TO)
-        rows = rows.take(gaps)
-        group, left, spans, energy = group.take(rows), left.take(gaps), spans.take(rows), energy.take(rows)
-        counts = [None if count is None else count.take(rows) for count in counts]
-    _add(totals[-1], group, _shared(energy, counts, np.arange(len(group)), left))
+        found = slot.location.covered(spans)
+        share = left if found is None else found
+        _add(sums, group, share, [*_shared(parts, share), *_grams(slot, spans, parts.energy_kwh)])
+        left = left - share
+        rows = np.flatnonzero(left > COVERED_TO)
+        parts, spans, group, left = parts.take(rows), spans.take(rows), group.take(rows), left.take(rows)
+    _add(totals[-1], group, left, _shared(parts, left))
 
 
-def _shared(
-    energy: Floats, counts: Sequence[Floats | None], rows: Ints, share: Floats | None
-) -> list[Floats | None]:
-    """The first of SUMS for each part. `share` is that of `rows`; all others have the whole, as have those without one."""
-    met = np.ones(len(energy))
-    if share is None:
-        return [met, energy, *counts]
-    met[rows] = share > 0
-    weights = [None if amount is None else amount.copy() for amount in (energy, *counts)]
-    for weight in weights:
+def _shared(parts: Parts, share: Floats) -> list[Floats | None]:
+    return [None if amount is None else amount * share for amount in (parts.energy_kwh, parts.requests, parts.tokens)]
+
+
+def _grams(slot: Slot, spans: Spans, energy_kwh: Floats) -> list[Floats | None]:
+    lines = (slot.location, slot.upstream, slot.losses)
+    return [None if line.empty else line.mean(spans) * energy_kwh for line in lines]
+
+
+def _add(sums: Floats, group: Ints, share: Floats | None, weights: Sequence[Floats | None]) -> None:
+    """Add to SUMS by group: how many parts have a share, and each of the weights."""
+    sums[0] += np.bincount(group, None if share is None else share > 0, sums.shape[1])
+    for total, weight in zip(sums[1:], weights, strict=False):
         if weight is not None:
-            weight[rows] *= share
-    return [met, *weights]
-
-
-def _add(sums: Floats, group: Ints, weights: Sequence[Floats | None]) -> None:
-    for total, weight in zip(sums, weights, strict=False):
-        if weight is not None:
-            total += np.bincount(group, weight, len(total))
+            total += np.bincount(group, weight, sums.shape[1])
 
 
 def _frame(totals: Floats, keys: dict[str, Ints], tracks: Tracks) -> pd.DataFrame:

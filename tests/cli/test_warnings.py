@@ -73,8 +73,8 @@ SERIES_FAULTS = (
     ),
     BadSeries("naive time", "DE,2024-06-29T01:00:00,300", "naive-time", "series.csv:3 start", "time_zone"),
     BadSeries(
-        "unknown zone", "ATLANTIS,2024-06-29T01:00:00Z,300",
-        "unknown-zone", "series.csv:3 zone = 'ATLANTIS'", "carbon grid zones",
+        "unknown zone", "Q9Q9,2024-06-29T01:00:00Z,300",
+        "unknown-zone", "series.csv:3 zone = 'Q9Q9'", "carbon grid zones",
     ),
     BadSeries(
         "row twice", "DE,2024-06-29T00:00:00Z,300",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, TableFeatures, write_deltalake
 
@@ -311,6 +312,16 @@ def test_a_data_file_that_is_gone_or_cut_is_named(ledger: Ledger) -> None:
         ledger.entries()
     assert data.name in verify(ledger).faults[0]
     assert len(ledger.entries(periods=[OCTOBER])) == 1
+
+
+def test_a_data_file_with_text_that_is_none_is_named(ledger: Ledger) -> None:
+    post(ledger, line())
+    data = next(ledger.path.glob("period=*/*.parquet"))
+    table = pq.ParquetFile(data).read()
+    at = table.column_names.index("node")
+    pq.write_table(table.set_column(at, "node", pa.array([b"\xff"]).view(pa.string())), data)
+    with pytest.raises(LedgerError, match=rf"{data.name}.*cannot be read"):
+        ledger.entries()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe\x00" * 40, b'{"add":{}}\n'])
