@@ -216,16 +216,19 @@ def _report_missing_lines(sums: pd.DataFrame, stream: Stream) -> None:
     """Warn of energy whose upstream or losses no figure covers, with its zones."""
     covered = sums[sums["layer"] >= 0]
     layers: list[Layer] = [stream.layers.labels[code] for code in covered["layer"]]
-    for line, lacks in (
-        ("upstream", [layer.upstream == "missing" for layer in layers]),
-        ("losses", [not layer.has_losses for layer in layers]),
-    ):
+    for code, lacks, problem, mend in (
+        ("no-upstream", [layer.upstream == "missing" for layer in layers],
+         "no lifecycle figure: upstream is not covered", "lifecycle_g_per_kwh to a series or to annual.csv"),
+        ("no-losses", [not layer.loss_id for layer in layers],
+         "no loss rate: losses are not covered", "a row to td_losses.csv"),
+        ("no-losses", [bool(layer.loss_id) and not layer.has_losses for layer in layers],
+         "a loss rate but no lifecycle figure: losses are not covered", "lifecycle_g_per_kwh to a series or to annual.csv"),
+    ):  # fmt: skip
         without = covered[lacks]
         if len(without):
-            names = sorted({str(stream.register.zones.labels[zone]) for zone in without["zone"]})
-            problem = f"{without['energy_kwh'].sum():.6g} kWh have no {line} figure: that line is not covered"
-            mend = f"add figures for {', '.join(names)} to a table of your own ([grid] data)"
-            stream.findings.warning(f"no-{line}", problem, mend, file="grid")
+            names = ", ".join(sorted({str(stream.register.zones.labels[zone]) for zone in without["zone"]}))
+            kwh = f"{without['energy_kwh'].sum():.6g} kWh ({names}) have {problem}"
+            stream.findings.warning(code, kwh, f"add {mend} of your own ([grid] data)", file="grid")
 
 
 def _report_stale(sums: pd.DataFrame, stream: Stream) -> None:

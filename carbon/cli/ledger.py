@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Postings and entries: what was recorded, and whether it still is.", no_args_is_help=True,
     epilog="Example: carbon ledger log",
 )  # fmt: skip
-_SHOWN = ("entry", "start", "category", "phase", "basis", "node", "energy_kwh", "kgco2e", "tier", "reverses")
+_SHOWN = ("entry", "start", "phase", "basis", "node", "energy_kwh", "kgco2e", "reverses")
 _POSTINGS = ("posting", "recorded_at", "entries", "reversals", "cause", "reason", "digest")
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")]
 
@@ -33,7 +33,7 @@ def log(context: typer.Context, as_of: AsOf = None, format: FormatOption = Forma
     """One line a posting: when, how much, why."""
     postings = _ledger(context).postings(as_of=as_of)
     if format == Format.table:
-        postings["digest"] = postings["digest"].str[:8]
+        postings["digest"] = postings["digest"].str[:12]
         postings["recorded_at"] = postings["recorded_at"].dt.floor("s")
     emit(postings, format, "postings", shown=_POSTINGS)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FIGURES = ("direct_g_per_kwh", "lifecycle_g_per_kwh")
 SERIES = ("zone", "source")
 HIGHEST_G_PER_KWH = 2_000.0
+CLEANEST_G_PER_KWH = 1.0
 ROUNDING_G_PER_KWH = 1.0  # both figures may be rounded to whole grams
 SAME_ROWS = 24
 NO_END = -1
@@ -111,6 +112,8 @@ def check_values(series: pd.DataFrame, findings: Findings, file: str) -> None:
     direct, lifecycle = (series[column] for column in FIGURES)
     highest = series[list(FIGURES)].max(axis=1)
     for mask, code, problem, mend in (
+        (_looks_like_kilograms(series, highest), "too-clean", "no figure of the zone reaches 1 g/kWh",
+         "check the unit, which is g/kWh and not kg/kWh"),
         (highest > HIGHEST_G_PER_KWH, "too-intense", "is above 2,000 g/kWh", "check the unit, which is g/kWh"),
         (direct > lifecycle + ROUNDING_G_PER_KWH, "direct-above-lifecycle", "direct is above lifecycle",
          "check which is which: upstream would be negative"),
@@ -119,6 +122,12 @@ def check_values(series: pd.DataFrame, findings: Findings, file: str) -> None:
     ):  # fmt: skip
         for zone, count, first in by_zone(series, mask):
             findings.warning(code, f"{problem} ({count:,} rows)", mend, file=file, row=first, column="zone", value=zone)
+
+
+def _looks_like_kilograms(series: pd.DataFrame, highest: pd.Series) -> pd.Series:
+    """Rows of zones whose figures are above 0 and all below what even the cleanest grids have."""
+    top = highest.groupby(series["zone"]).transform("max")
+    return (top > 0) & (top < CLEANEST_G_PER_KWH)
 
 
 def _is_copy(series: pd.DataFrame) -> pd.Series:

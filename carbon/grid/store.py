@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+
+from carbon.core.errors import InputError
+from carbon.core.findings import Findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +55,7 @@ def save(series: pd.DataFrame, folder: str | Path) -> Path:
 
 def remove(folder: str | Path, source: str) -> list[Path]:
     """Set aside every import that holds nothing but this source: `.removed` files stay beside and are not read."""
-    found = [path for path in _files(folder) if set(pd.read_parquet(path, columns=["source"])["source"]) == {source}]
+    found = [path for path in _files(folder) if set(_read(path)["source"]) == {source}]
     return [path.replace(path.with_suffix(".removed")) for path in found]
 
 
@@ -67,13 +71,15 @@ def same(series: pd.DataFrame, kept: pd.DataFrame) -> bool:
 def load(folder: str | Path, wanted: Sequence[str] | None = None) -> list[Series]:
     """Series of the wanted zones (all, if None) from every import of a folder; a later value wins.
 
+    Raises InputError for a Parquet file that is no import.
+
     Later is what was published later, and of that what was retrieved later; without a time of publication that of
     retrieval counts. An earlier interval gives way only where a later one overlaps it.
     """
     files = _files(folder)
     if not files:
         return []
-    rows = pd.concat([pd.read_parquet(path) for path in files], ignore_index=True)
+    rows = pd.concat([_read(path) for path in files], ignore_index=True)
     if wanted is not None:
         rows = rows[rows["zone"].isin(list(wanted))]
     known = rows["published_us"].fillna(rows["retrieved_us"])
@@ -84,6 +90,17 @@ def load(folder: str | Path, wanted: Sequence[str] | None = None) -> list[Series
 
 def _files(folder: str | Path) -> list[Path]:
     return sorted(Path(folder).glob("*.parquet")) if Path(folder).is_dir() else []
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, columns=list(COLUMNS))
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        findings = Findings()
+        reason = str(error).splitlines()[0][:120]
+        mend = "move it away; series come here by `carbon grid import`"
+        findings.error("foreign-series", f"is not an imported series ({reason})", mend, file=str(path))
+        raise InputError(list(findings)) from None
 
 
 def _latest(rows: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PLACE = ["period", "start", "node", "zone", "product", "model", "mode", "activity", "status"]
+_NO_LOSSES = "{} of the energy has no losses line, for lack of a rate or a lifecycle figure"
 FIXED = (
     "Scope 1 (generator sets, refrigerants) is not covered.",
     "Upstream includes the construction of power plants where the lifecycle figure does.",
@@ -22,7 +23,7 @@ def report_notes(lines: pd.DataFrame) -> list[str]:
         _share(use[use["factor_kind"] == "lifecycle"], total, "{} of the energy has only a lifecycle figure: upstream is in it"),
         _share(use[use["factor"].str.contains("/for ")], total, "{} of the energy takes the figure of the zone's country"),
         _share(_without(use, lines, "upstream"), total, "{} of the energy has no upstream figure: not covered, not zero"),
-        _share(_without(use, lines, "losses"), total, "{} of the energy has no loss rate: losses not covered, not zero"),
+        _share(_without(use, lines, "losses"), total, _NO_LOSSES),
     ]  # fmt: skip
     return [*(note for note in found if note), *FIXED]
 

@@ -102,7 +102,10 @@ class StepFunction:
         self._quanta = _prefix(quanta)
         rest = padded - quanta * self._quantum
         # Values published to six decimals leave nothing but representation error, which is far below 1e-9 of any of them.
-        self._rest = None if np.all(np.abs(rest) <= 1e-14 * np.abs(padded)) else _prefix(rest)
+        # Row by row, so that the bits of one zone do not hang on which others are there.
+        nothing = (np.abs(rest) <= 1e-14 * np.abs(padded)).all(axis=1)
+        rest[nothing] = 0.0
+        self._rest = None if nothing.all() else _prefix(rest)
         gaps = np.zeros(len(flat) + 1, np.int32)
         np.cumsum(np.pad(~present, ((0, 0), (0, 1))), dtype=np.int32, out=gaps[2:-1])
         gaps[-1] = gaps[-2]

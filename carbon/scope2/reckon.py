@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 KEYS = ("cell", "stretch", "zone", "work", "layer")
 SUMS = ("parts", "energy_kwh", "requests", "tokens", "location_g", "upstream_g", "losses_g")
-SLICE_ROWS = 1 << 17  # the arrays of a slice stay in the processor's cache
+SLICE_ROWS = 1 << 16  # the arrays of a slice stay in the processor's cache
 COVERED_TO = 1e-12
 
 

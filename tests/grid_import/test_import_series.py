@@ -300,3 +300,10 @@ def test_mix_read_with_other_factors_is_refused(tmp_path: Path) -> None:
     assert imported(tmp_path, content).kind == "mix"
     other = imported(tmp_path, content, own=str(tmp_path / "own"))
     assert [one.code for one in other.findings] == ["read-otherwise"]
+
+
+def test_kilograms_taken_for_grams_are_warned_of(tmp_path: Path) -> None:
+    hours = "".join(f"JP,2026-03-01T{hour:02d}:00:00Z,0.47\n" for hour in range(24))
+    (tmp_path / "jp.csv").write_text("zone,start,direct_g_per_kwh\n" + hours)
+    result = import_series(tmp_path / "jp.csv", tmp_path / "grid", retrieved_us=0)
+    assert [finding.code for finding in result.findings] == ["too-clean"]

@@ -6,9 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carbon.core.errors import InputError
 from carbon.core.time import HOUR_US
 from carbon.grid import store
 from carbon.grid.imports import import_series
@@ -99,3 +101,13 @@ def test_a_removed_source_is_set_aside_and_no_longer_read(tmp_path: Path) -> Non
     assert [path.suffix for path in removed] == [".removed"]
     assert removed[0].is_file()
     assert store.remove(tmp_path / "grid", "three") == []
+
+
+def test_a_file_that_is_no_import_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "junk.parquet").write_bytes(b"not parquet")
+    with pytest.raises(InputError, match=r"junk\.parquet: is not an imported series .* move it away"):
+        store.load(tmp_path)
+    (tmp_path / "junk.parquet").unlink()
+    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(InputError, match=r"other\.parquet"):
+        store.load(tmp_path)

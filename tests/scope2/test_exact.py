@@ -134,3 +134,13 @@ def _by_key(lines: pd.DataFrame) -> dict[Key, Got]:
         if line["phase"] == "use":
             got[key] = Got(line["energy_kwh"], held.kg)
     return got
+
+
+def test_a_further_zone_does_not_change_the_bits_of_another() -> None:
+    random = np.random.default_rng(1)
+    rounded, full = np.round(random.uniform(1, 900, 744), 2), random.uniform(1, 900, 744)
+    begin = random.integers(0, 700 * 3600, 20_000) * 1_000_000
+    end = begin + random.integers(1, 72_000_000_000, 20_000)
+    spans = place(Axis(0, HOUR_US, 744), np.zeros(20_000, np.int64), begin, end)
+    alone, beside = (StepFunction(values).mean(spans) for values in (rounded[None, :], np.stack([rounded, full])))
+    assert alone.tobytes() == beside.tobytes()
