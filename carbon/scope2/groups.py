@@ -47,13 +47,18 @@ def number(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
     return group, member
 
 
-def sum_by(group: Ints, values: Floats, count: int) -> Floats:
-    """Sum of each group in the order of the rows; NaN counts as nothing, and is the sum where nothing else is."""
-    known = ~np.isnan(values)
-    if known.all():
-        return np.bincount(group, values, count).astype(float, copy=False)
-    total = np.bincount(group[known], values[known], count).astype(float)
-    total[np.bincount(group[known], minlength=count) == 0] = np.nan
+def sum_by(groups: Sequence[Ints], values: Sequence[Floats], count: int) -> Floats:
+    """Sum of each group over pieces, in the order of the rows; NaN counts as nothing, and is the sum where nothing else is."""
+    total, known = np.zeros(count), [~np.isnan(piece) for piece in values]
+    if all(has.all() for has in known):
+        for group, piece in zip(groups, values, strict=True):
+            np.add.at(total, group, piece)
+        return total
+    seen = np.zeros(count, bool)
+    for group, piece, has in zip(groups, values, known, strict=True):
+        np.add.at(total, group[has], piece[has])
+        seen[group[has]] = True
+    total[~seen] = np.nan
     return total
 
 

@@ -73,12 +73,12 @@ def merge(pieces: Sequence[pd.DataFrame], keys: Sequence[str] = KEYS) -> pd.Data
     """Merge partial sums in their order: associative, and bit-identical for the same order."""
     if len(pieces) == 1:
         return pieces[0]
-    columns = {name: np.concatenate([piece[name].to_numpy() for piece in pieces]) for name in pieces[0]}
-    group, member = number([columns[name] for name in keys])
-    merged = {
-        name: column.take(member) if name in keys else sum_by(group, column, len(member))
-        for name, column in columns.items()
-    }
+    columns = [np.concatenate([piece[name].to_numpy() for piece in pieces]) for name in keys]
+    group, member = number(columns)
+    merged = {name: column.take(member) for name, column in zip(keys, columns, strict=True)}
+    groups = np.split(group, np.cumsum([len(piece) for piece in pieces])[:-1])
+    for name in pieces[0].columns.difference(list(keys), sort=False):
+        merged[name] = sum_by(groups, [piece[name].to_numpy() for piece in pieces], len(member))
     return pd.DataFrame(merged, copy=False)
 
 
@@ -130,9 +130,10 @@ def _add(sums: Floats, group: Ints, share: Floats | None, weights: Sequence[Floa
 
 def _frame(totals: Floats, keys: dict[str, Ints], tracks: Tracks) -> pd.DataFrame:
     """One row for each slot and group that has a part."""
-    slot, group = np.nonzero(totals[:, 0])
+    kept = [np.flatnonzero(sums[0]) for sums in totals]
+    group, slot = np.concatenate(kept), np.repeat(np.arange(len(kept)), [len(groups) for groups in kept])
     columns = {name: keys[name].take(group) for name in KEYS[:4]}
     layers = np.stack([*(slot.layer for slot in tracks.slots), np.full(len(tracks.zones), NO_LAYER)])
     columns["layer"] = layers[slot, columns["zone"]]
-    sums = {name: totals[slot, at, group] for at, name in enumerate(SUMS)}
-    return pd.DataFrame(columns | sums, copy=False)
+    sums = np.concatenate([sums.take(groups, axis=1) for sums, groups in zip(totals, kept, strict=True)], axis=1)
+    return pd.DataFrame(columns | dict(zip(SUMS, sums, strict=True)), copy=False)

@@ -29,6 +29,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # Instants of now have microseconds, instants of data have none; a digest is no part of a number.
 _MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d{6}(Z|\+00:00)"), "<now>"),
+    (re.compile(r"(?<=\d  )\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ(?=  )"), "<now>"),  # beside the number of a posting
     (re.compile(r"(?<![\w.])([0-9a-f]{64}|[0-9a-f]{12})(?![\w.])"), "<digest>"),
 )
 
