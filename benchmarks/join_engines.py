@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 SHAPE = (3, MONTHS, NODES, PRODUCTS)
-MERGE_EVERY = 16
+MERGE_EVERY = 8
 SUMS = ("g", "has", "sum_g", "sum_h")
 FOUND = ("month", "node", "product", "g", "kwh", "rest")
 
@@ -79,12 +79,13 @@ def ours(files: Files) -> Floats:
     lines = (StepFunction(line) for line in (values, *2 * [np.broadcast_to(np.nan, values.shape)]))
     tracks = Tracks(Axis(START_US, STEP_US, CELLS), tuple(map(str, zones)), [Slot(zones, *lines)])
     del values
+    blocks: list[pd.DataFrame] = []
     pieces: list[pd.DataFrame] = []
     for sums in _row_groups(files.rows, lambda table: partial_sums(parts_of(table), tracks)):
         pieces.append(sums)
         if len(pieces) == MERGE_EVERY:
-            pieces = [merge(pieces)]
-    return _dense_ours(merge(pieces))
+            blocks, pieces = [*blocks, merge(pieces)], []
+    return _dense_ours(merge([*blocks, *pieces]))
 
 
 def parts_of(table: pa.Table) -> Parts:
