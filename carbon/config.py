@@ -136,7 +136,7 @@ def _from_file(path: Path) -> dict[str, Value]:
         return {}
     try:
         sections = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not TOML: {error}; compare it with `carbon init` in an empty folder") from None
     values: dict[str, Value] = {}
     for section, keys in sections.items():

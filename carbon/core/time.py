@@ -21,8 +21,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 YEAR_2000_US = 946_684_800 * SECOND_US
 GRAINS = ("hour", "day", "month")
 _GRAIN_UNIT = {"hour": "h", "day": "D", "month": "M"}
-_PLAIN_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_PLAIN_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _BELOW_MICROSECOND = re.compile(r"[.,]\d{6}0*[1-9]")
 
 
@@ -115,11 +115,11 @@ def month_range_us(first: int, last: int) -> tuple[int, int]:
 
 def parse_period(text: str) -> list[int]:
     """Month numbers of `2026-10`, `2026-Q4` or `2026`. Raises UsageError for anything else."""
-    quarter = re.fullmatch(r"(\d{4})-Q([1-4])", text)
+    quarter = re.fullmatch(r"([0-9]{4})-Q([1-4])", text)
     if quarter:
         first = month_number(f"{quarter[1]}-{3 * int(quarter[2]) - 2:02d}")
         return list(range(first, first + 3))
-    if re.fullmatch(r"\d{4}", text):
+    if re.fullmatch(r"[0-9]{4}", text):
         first = month_number(f"{text}-01")
         return list(range(first, first + 12))
     return [month_number(text)]

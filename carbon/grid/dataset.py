@@ -158,7 +158,8 @@ class _Builder:
         """The Dataset, with codes explained in attributes."""
         tier_of = np.array([TIERS.index(factor.tier) for factor in self.factors] + [MISSING], np.int8)
         years = np.unique(self.axis.view("M8[us]").astype("M8[Y]").astype(np.int64) + 1970)
-        losses = [[loss_rate(zone, int(year), options.data) for year in years] for zone in self.ids]
+        losses = [loss_rate(zone, int(year), options.data) for zone in self.ids for year in years]
+        shape = (len(self.ids), len(years))
         dims = ("zone", "time")
         return xr.Dataset(
             {
@@ -176,8 +177,8 @@ class _Builder:
                     np.array(self.steps_us),
                     {"units": "us", "long_name": "step of the zone's own series"},
                 ),
-                "loss_k": (("zone", "year"), np.array([[k for k, _ in row] for row in losses]), {"units": "1"}),
-                "loss_id": (("zone", "year"), np.array([[name for _, name in row] for row in losses], object)),
+                "loss_k": (("zone", "year"), np.array([k for k, _ in losses], float).reshape(shape), {"units": "1"}),
+                "loss_id": (("zone", "year"), np.array([name for _, name in losses], object).reshape(shape)),
             },
             {"zone": self.ids, "time": self.axis.view("M8[us]"), "year": years},
             {"title": "grid intensity", "step_us": int(self.axis[1] - self.axis[0]) if len(self.axis) > 1 else HOUR_US},

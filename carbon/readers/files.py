@@ -176,16 +176,28 @@ def _csv_chunks(file: SourceFile, known: Sequence[str], decimal: str, findings: 
         pv.ReadOptions(use_threads=False, block_size=CSV_BLOCK_BYTES, column_names=names, skip_rows=1),
         pv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False, invalid_row_handler=_row_handler(file, skipped, findings)),
         pv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), include_columns=present, strings_can_be_null=True,
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True,
             null_values=[""], quoted_strings_can_be_null=True,
         ),
     )  # fmt: skip
     first_row = 2
     for batch in reader:
-        table = _without_blank_rows(pa.Table.from_batches([batch]), first_row, skipped)
+        whole = pa.Table.from_batches([batch])
+        _check_quotes(whole, file, first_row, findings)
+        table = _without_blank_rows(whole.select(present) if present else whole, first_row, skipped)
         if table.num_rows:
             yield Chunk(file, present, first_row, lambda table=table: table, tuple(skipped))  # type: ignore[misc]
         first_row += table.num_rows
+
+
+def _check_quotes(table: pa.Table, file: SourceFile, first_row: int, findings: Findings) -> None:
+    """Refuse cells over several lines: a quote that is not closed would swallow the rows up to the next one."""
+    for name in table.column_names:
+        broken = pc.match_substring(table[name], "\n")
+        if pc.any(broken).as_py():
+            row = first_row + int(pc.index(broken, True).as_py())
+            mend = "close the quote that opens in this row, or write the cell on one line"
+            findings.error("open-quote", "goes on over the end of its line", mend, file=file.name, row=row, column=name)
 
 
 def _without_blank_rows(table: pa.Table, first_row: int, skipped: list[int]) -> pa.Table:

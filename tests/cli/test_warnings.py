@@ -53,8 +53,8 @@ WARNINGS = (
     Fault("short row above the draw", short_row, "too-much-energy", f"{WORKLOAD}:2 energy_kwh = '0.0833'", "check the unit"),
     Fault("time without a meter", without_a_day, "unmetered", "workload node = 'b'", "add the missing rows"),
     Fault("units that change", in_mwh, "unit-jump", "workload energy_kwh = 'a'", "kWh, not Wh or MWh"),
-    Fault("zone without a loss rate", node(2, zone="DE"), "no-losses", "grid", "add figures for DE"),
-    Fault("zone without upstream", node(2, zone="AT"), "no-upstream", "grid", "add figures for AT"),
+    Fault("zone without a loss rate", node(2, zone="DE"), "no-losses", "grid", "add a row to td_losses.csv"),
+    Fault("zone without upstream", node(2, zone="AT"), "no-upstream", "grid", "add lifecycle_g_per_kwh"),
     Fault("table that is not read", file("fleet.csv", "asset\nx1\n"), "not-read", "fleet.csv", "nothing of it is in the ledger"),
 )  # fmt: skip
 
