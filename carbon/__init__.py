@@ -10,7 +10,7 @@ from carbon.version import __version__
 
 if TYPE_CHECKING:
     from carbon.activity.energy import device_energy, node_energy
-    from carbon.core.errors import CarbonError, InputError, LedgerError, NotFoundError, UsageError
+    from carbon.core.errors import CarbonError, InputError, InputWarning, LedgerError, NotFoundError, UsageError
     from carbon.core.findings import Finding
     from carbon.grid.dataset import GridOptions, open_grid
     from carbon.ledger.store import Ledger
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from carbon.scope3.hardware import scope3
 
 __all__ = [
-    "CarbonError", "Finding", "GridOptions", "InputError", "Ledger", "LedgerError", "NotFoundError", "Refresh",
+    "CarbonError", "Finding", "GridOptions", "InputError", "InputWarning", "Ledger", "LedgerError", "NotFoundError", "Refresh",
     "UsageError", "__version__", "device_energy", "node_energy", "open_grid", "read_nodes", "read_workload", "report",
     "scope2", "scope3",
 ]  # fmt: skip
 
 _HOME = {
     "carbon.activity.energy": ("device_energy", "node_energy"),
-    "carbon.core.errors": ("CarbonError", "InputError", "LedgerError", "NotFoundError", "UsageError"),
+    "carbon.core.errors": ("CarbonError", "InputError", "InputWarning", "LedgerError", "NotFoundError", "UsageError"),
     "carbon.core.findings": ("Finding",),
     "carbon.grid.dataset": ("GridOptions", "open_grid"),
     "carbon.ledger.store": ("Ledger",),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.config import FILE, to_toml
 from carbon.core.errors import UsageError
+from carbon.core.write import write_new
 from carbon.hardware.profiles import find_profile
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ _NODES = (
     _Node("syd-02", "Southern Cloud", "l40s", 2, "AU-NSW", 1.4, "embed", "bge-large", "vanilla", "purchased", place=_SYDNEY, solar_hour=10),
     _Node("roam-01", "Nordlys", "rtx5090", 2, "DE", 1.15, "agents", "llama-8b", "vanilla", "leased", solar_hour=1),
 )  # fmt: skip
+_INSTRUMENTS = """\
+id,kind,market,start,end,mwh,intensity_g_per_kwh,technology,renewable,node,registry,serial_from,serial_to,retired_on,beneficiary,source
+GO-DE-1,certificate,DE,2026-07-01,2026-10-01,15,0,wind,yes,,made up,1,15,2026-11-10,Demo network (made up),made up
+PPA-US-1,contract,US,2026-09-01,2026-11-01,6,0,solar,yes,,,,,,,made up
+"""
 _MOVES = {"roam-01": ("SE", "2026-10-12", _STOCKHOLM)}
 
 
@@ -82,12 +88,12 @@ def write_demo(folder: Path) -> None:
         folder / NOTE: lambda: NOTE_TEXT,
         folder / FILE: lambda: to_toml().replace('name = ""', 'name = "Demo network (made up)"', 1),
         folder / "nodes.csv": lambda: "".join(_register()),
+        folder / "instruments.csv": lambda: _INSTRUMENTS,
         **{folder / "workload" / f"{month}.csv": partial(_workload, month) for month in MONTHS},
     }
     for path, text in files.items():
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text(), encoding="utf-8")
+            write_new(path, text())
 
 
 def _workload(month: str) -> str:

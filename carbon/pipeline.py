@@ -13,11 +13,12 @@ from carbon.core.findings import ERROR, Findings
 from carbon.core.time import cell_of, from_us, month_text, to_us
 from carbon.grid.dataset import check_nested
 from carbon.ledger.store import Ledger, Posting
+from carbon.market import demand_of_sums, earlier_energy, market_based, no_energy, read_supply, tell
 from carbon.readers.convert import Dialect
 from carbon.readers.files import find_files
 from carbon.readers.nodes import parse_nodes
 from carbon.readers.workload import require_rows
-from carbon.scope2.lines import energy_lines, not_covered
+from carbon.scope2.lines import energy_lines, not_covered, share_places, united
 from carbon.scope3.assets import Refresh
 from carbon.scope3.hardware import balance, fleet, scope3
 from carbon.stream import EVERYTHING, Stream, Window
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 
     from carbon.config import Settings
     from carbon.readers.files import SourceFile
+    from carbon.scope2.supply import Supply
     from carbon.scope2.tracks import Layer
     from carbon.stream import Progress
 
 
-FIGURES = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
 STALE_YEARS = 3
 FOREVER = 9999
 
@@ -88,7 +89,7 @@ def account(
     if dry_run:
         planned = ledger.plan(reckoned.lines, **arguments)
         return Outcome(reckoned, planned.posting if planned else None)
-    return Outcome(reckoned, ledger.post(reckoned.lines, **arguments))
+    return Outcome(reckoned, ledger.post(reckoned.lines, findings=list(reckoned.findings), **arguments))
 
 
 def reckon(
@@ -106,6 +107,7 @@ def reckon(
     files = _workload_files(settings, findings)
     _report_unread(settings, findings)
     stream = Stream(settings, nodes, files, window, dialect, findings)
+    supply = read_supply(settings, nodes, stream.zones, dialect, findings)
     sums = stream.sums(progress, workers)
     require_rows(stream.rows, settings.text("inputs.workload"), findings)
     names = [file.name for file in files]
@@ -119,8 +121,45 @@ def reckon(
     _report_missing_lines(sums, stream)
     _report_stale(sums, stream)
     check_nested([str(zone) for zone in stream.register.zones.labels], findings)
-    lines, months = _lines(settings, stream, sums, nodes, findings)
+    hourly = Stream(settings, nodes, files, window, dialect, Findings(), grain="hour")
+    market = _market_lines(settings, stream, sums, hourly, supply, findings, workers)
+    lines, months = _lines(settings, stream, sums, market, nodes, findings)
     return Reckoned(window.lines(lines), months, uncovered, findings, names, stream.rows)
+
+
+def _market_lines(
+    settings: Settings,
+    stream: Stream,
+    sums: pd.DataFrame,
+    hourly: Stream,
+    supply: Supply,
+    findings: Findings,
+    workers: int,
+) -> pd.DataFrame:
+    """Market-based lines; true hours are streamed where the matching, or the score beside it, needs them."""
+    by_hour = settings.text("scope2.market") == "hourly"
+    fine = hourly.sums(None, workers) if by_hour or supply.id else None
+    earlier = _accounted_earlier(settings, stream, sums) if supply.id and not by_hour else no_energy()
+    found = market_based(
+        settings, *((hourly, fine) if by_hour and fine is not None else (stream, sums)), supply, earlier
+    )
+    scored = demand_of_sums(hourly, fine, supply) if fine is not None and supply.id else None
+    tell(found, scored, supply, settings, findings)
+    return found.lines
+
+
+def _accounted_earlier(settings: Settings, stream: Stream, sums: pd.DataFrame) -> pd.DataFrame:
+    """Energy of the same years that the ledger holds of months before; see carbon.market.earlier_energy."""
+    if stream.window == EVERYTHING:
+        return no_energy()
+    try:
+        stream.window.require_edges("month")
+    except UsageError:
+        raise UsageError(
+            "instruments are matched by the year, month after month: give whole months, or --month"
+        ) from None
+    months = [month_text(number) for number in np.unique(cell_of(sums["start_us"].to_numpy(), "month")).tolist()]
+    return earlier_energy(Ledger(settings.path("ledger.path")).live(), stream, months)
 
 
 def hardware_balance(settings: Settings) -> tuple[pd.DataFrame, Findings]:
@@ -145,9 +184,9 @@ def hardware_balance(settings: Settings) -> tuple[pd.DataFrame, Findings]:
 def _nodes(settings: Settings, dialect: Dialect, findings: Findings) -> pd.DataFrame:
     name = settings.text("inputs.nodes")
     if not settings.path("inputs.nodes").is_file():
-        findings.error(
-            "no-nodes", "does not exist", "write the node register; `carbon init` makes an empty one", file=name
-        )
+        there = settings.path("inputs.nodes").exists() or settings.path("inputs.nodes").is_symlink()
+        mend = "write the node register; `carbon init` makes an empty one"
+        findings.error("no-nodes", "is not a file" if there else "does not exist", mend, file=name)
         raise InputError(list(findings))
     return parse_nodes(settings.path("inputs.nodes"), dialect, findings, name)
 
@@ -155,19 +194,25 @@ def _nodes(settings: Settings, dialect: Dialect, findings: Findings) -> pd.DataF
 def _workload_files(settings: Settings, findings: Findings) -> list[SourceFile]:
     place = settings.text("inputs.workload")
     try:
-        return find_files(place, settings.folder)
+        return find_files(place, settings.folder, findings=findings)
     except NotFoundError as error:
         findings.error("no-workload", str(error), "or set workload under [inputs] in carbon.toml", file=place)
         return []
 
 
 def _lines(
-    settings: Settings, stream: Stream, sums: pd.DataFrame, nodes: pd.DataFrame, findings: Findings
+    settings: Settings,
+    stream: Stream,
+    sums: pd.DataFrame,
+    market: pd.DataFrame,
+    nodes: pd.DataFrame,
+    findings: Findings,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Lines of energy and hardware for every month from the first to the last of the sums."""
-    covered = sums[sums["layer"] >= 0].reset_index(drop=True)
-    energy = _united(energy_lines(covered, stream.register, stream.works, stream.layers), covered, stream)
-    energy["period"] = energy["start"].dt.strftime("%Y-%m")
+    energy = energy_lines(sums, stream.register, stream.works, stream.layers)
+    energy = united(energy) if share_places(sums, stream.register) else energy
+    for frame in (energy, market):
+        frame["period"] = frame["start"].dt.strftime("%Y-%m")
     numbers = cell_of(sums["start_us"].to_numpy(), "month")
     months = [month_text(number) for number in range(int(numbers.min()), int(numbers.max()) + 1)]
     hardware = scope3(
@@ -178,17 +223,9 @@ def _lines(
         profiles=str(settings.path("hardware.profiles")),
         findings=findings,
     )
-    return pd.concat([frame for frame in (energy, hardware) if len(frame)] or [energy], ignore_index=True), months
-
-
-def _united(lines: pd.DataFrame, sums: pd.DataFrame, stream: Stream) -> pd.DataFrame:
-    """Lines that agree in all but their figures as one: hours of one factor that lack different things, a node that changed."""
-    place = pd.DataFrame({"node": stream.register.node[sums["stretch"]], **sums[["cell", "zone", "work"]]})
-    if not place.duplicated().any():
-        return lines
-    keys = [name for name in lines.columns if name not in FIGURES]
-    united = lines.groupby(keys, dropna=False, sort=False, as_index=False, observed=True)[list(FIGURES)].sum(min_count=1)
-    return united[lines.columns]
+    return pd.concat(
+        [frame for frame in (energy, market, hardware) if len(frame)] or [energy], ignore_index=True
+    ), months
 
 
 def _policy(settings: Settings) -> Refresh:
@@ -252,10 +289,11 @@ def _newest_year(layer: Layer) -> int:
 
 def _report_unread(settings: Settings, findings: Findings) -> None:
     """Warn of tables that a project may hold and that are not read yet, rather than pass them over in silence."""
-    for name in ("instruments.csv", "fleet.csv"):
+    for name in ("fleet.csv",):
         path = settings.folder / name
         if path.is_file() and len(path.read_text(encoding="utf-8", errors="replace").strip().splitlines()) > 1:
-            findings.warning("not-read", "is not read by this version", "nothing of it is in the ledger", file=name)
+            mend = "move it out of the project; nothing of it is in the ledger"
+            findings.warning("not-read", "is not read by this version", mend, file=name)
 
 
 def _require_inside(entries: pd.DataFrame, window: Window) -> None:

@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING
 
 from carbon.config import FILE, to_toml
 from carbon.core.schema import columns
+from carbon.core.write import write_new
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def write_project(folder: Path) -> list[Path]:
-    """Write carbon.toml, nodes.csv and workload/ where they are missing; returns what was written."""
+    """Write carbon.toml, nodes.csv, instruments.csv and workload/ where they are missing; returns what was written."""
     files = {
         folder / FILE: to_toml(),
         folder / "nodes.csv": ",".join(columns("nodes")) + "\n",
+        folder / "instruments.csv": ",".join(columns("instruments")) + "\n",
         folder / "workload" / "workload.csv": ",".join(columns("workload")) + "\n",
     }
     written = []
     for path, text in files.items():
-        if not path.exists() and not (path.parent.name == "workload" and path.parent.exists()):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+        has_workload = path.parent.name == "workload" and path.parent.exists()
+        if not has_workload and write_new(path, text):
             written.append(path)
     return written

@@ -12,25 +12,32 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from carbon.activity.batch import Parts, cut, encode
+from carbon.activity.batch import Batch, Parts, cut, encode
 from carbon.activity.check import check_rows
 from carbon.activity.meters import Meters
-from carbon.activity.overlap import Edges, Overlaps, Unsorted, check_on_disk, edges
+from carbon.activity.models import read_models
+from carbon.activity.overheads import METHOD, ZKML, canonical, overheads
+from carbon.activity.overlap import Edges, Overlaps, Unsorted, edges
 from carbon.activity.register import Codes, build_register
+from carbon.activity.services import Unserved, nobody, services
 from carbon.core.errors import UsageError
 from carbon.core.findings import Findings
 from carbon.core.parallel import ordered_map
 from carbon.core.time import DAY_US, cell_of, cell_start, from_us, month_number, month_range_us, parse_instant
+from carbon.extras import Extras, own_overheads
 from carbon.grid.dataset import GridOptions, open_grid
 from carbon.grid.tables import zones
+from carbon.modelled import CHAIN_WORK, IDLE_WORK, Days, Reach, by_month, second_pass, spans_frame
 from carbon.readers.files import sha256
 from carbon.readers.workload import decode, workload_chunks
 from carbon.scope2.reckon import KEYS, merge, partial_sums
 from carbon.scope2.tracks import Tracks, build_tracks, by_step
+from carbon.spill import check_on_disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from carbon.config import Settings
@@ -70,6 +77,13 @@ class Window(NamedTuple):
             return lines
         return lines[(lines["end"] > from_us(self.start_us)) & (lines["start"] < from_us(self.end_us))]
 
+    def months(self, start_us: int, end_us: int) -> range:
+        """Numbers of the months inside that a range [us] reaches."""
+        if self.start_us is not None and self.end_us is not None:
+            start_us, end_us = max(start_us, self.start_us), min(end_us, self.end_us)
+        first, last = cell_of(np.array([start_us, end_us - 1]), "month").tolist()
+        return range(first, last + 1)
+
     def require_edges(self, grain: str) -> None:
         """Raise UsageError unless the range begins and ends on edges of the grain: entries are not cut."""
         if self.start_us is None or self.end_us is None:
@@ -107,6 +121,10 @@ class _Unit(NamedTuple):
     findings: Findings
     rows: int
     file: int
+    modelled: Ints
+    reach_us: tuple[int, int] | None
+    own: set[tuple[int, int, str | None, str | None]]
+    unserved: Unserved
 
 
 class _StepTracks(NamedTuple):
@@ -127,16 +145,27 @@ class Stream:
         window: Window,
         dialect: Dialect,
         findings: Findings,
+        grain: str = "",
     ) -> None:
-        """Prepare the register; unknown zones and profiles in it are findings."""
+        """Prepare the register; unknown zones and profiles in it are findings. `grain` of the sums: the ledger's, or finer."""
         own = str(settings.path("grid.data")) if settings.text("grid.data") else ""
         self.files, self.findings, self.zones = files, findings, zones(own)
         profiles = str(settings.path("hardware.profiles"))
         consolidation = settings.text("entity.consolidation")
         self.register = build_register(nodes, self.zones, consolidation, profiles, findings)
+        models_file = settings.text("inputs.models")
+        models = read_models(settings.path("inputs.models"), self.zones, findings, dialect, models_file)
+        self.register.add_services(models.offers)
+        self._overheads = overheads(
+            own, tee=settings.flag("overheads.tee"), failed=settings.flag("overheads.failed"),
+            zkml=settings.number("overheads.zkml"), models=models,
+        )  # fmt: skip
+        self._own_overheads: set[tuple[int, int, str | None, str | None]] = set()
+        self._unserved = nobody()
         self.works, self.layers, self.rows = Codes(), Codes(), 0
-        self._window, self._dialect, self._grain = window, dialect, settings.text("ledger.grain")
-        window.require_edges(self._grain)
+        self.window, self._dialect, self._entry_grain = window, dialect, settings.text("ledger.grain")
+        self._grain = grain or self._entry_grain
+        window.require_edges(self._entry_grain)
         self._at_meter = settings.text("inputs.energy_at") == "meter"
         self._grid_folder, parent = settings.path("grid.folder"), settings.flag("grid.parent")
         self._options = GridOptions(settings.words("grid.tiers"), settings.words("grid.sources"), parent, own)
@@ -144,6 +173,10 @@ class Stream:
         self._digests: dict[int, str] = {}
         self._tracks: dict[int, list[_StepTracks]] = {}
         self._grid_findings: dict[int, Findings] = {}
+        self._nodes_file = settings.text("inputs.nodes")
+        self._idle, self._now_us = settings.text("activity.idle"), dialect.now_us
+        self._modelled = np.zeros(len(self.register.nodes), bool)
+        self._reach_us: tuple[int, int] | None = None
 
     def sums(self, progress: Progress | None = None, workers: int = 0) -> pd.DataFrame:
         """Sums of all files by KEYS, with `start_us`, `end_us` and `source`; empty when there was nothing to sum."""
@@ -154,6 +187,7 @@ class Stream:
             self.findings.extend(unit.findings)
             pieces += unit.sums
             self.rows += unit.rows
+            self._note(unit)
             overlaps = self._check_order(overlaps, unit.edges, found)
             if len(pieces) >= MERGE_EVERY:
                 pieces = [merge(pieces, _BY_FILE)]
@@ -163,10 +197,13 @@ class Stream:
             found = Findings()
             check_on_disk((self._edges(chunk) for chunk in self._chunks(Findings())), self.rows, found)
         self.findings.extend(found)
+        more, idle = self._second_pass(pieces, workers)
+        pieces += more
         self.findings.extend(
             dict.fromkeys(one for month in sorted(self._grid_findings) for one in self._grid_findings[month])
         )
-        self._meters.report(self.findings)
+        self._meters.report(self.findings, idle)
+        self._unserved.report(self.register, models=self._overheads.models, findings=self.findings)
         return self._finished(merge(pieces, _BY_FILE)) if pieces else pd.DataFrame()
 
     def _check_order(self, overlaps: Overlaps | None, edges_: Edges, found: Findings) -> Overlaps | None:
@@ -191,21 +228,87 @@ class Stream:
     def _unit(self, chunk: Chunk) -> _Unit:
         findings = Findings()
         table = decode(chunk, self._dialect, findings)
-        batch = encode(table, self.register, self.works, self._at_meter)
-        good = check_rows(table, batch, self.register, self.zones, chunk.file.name, findings)
+        batch = self._encoded(table)
+        name, number = chunk.file.name, chunk.file.number
+        good = check_rows(table, batch, self.register, self.zones, name, findings)
+        bought, unserved = services(
+            table, batch, good, self.register, self.works, self._overheads, self._grain, name, findings
+        )
         batch = batch if good.all() else batch.take(good)
         self._meters.add_power(batch)
-        parts = self._window.cut(cut(batch, self.register, self._grain))
-        sums = [self._month_sums(some, month).assign(file=chunk.file.number) for month, some in _by_month(parts)]
-        return _Unit(sums, edges(batch, chunk.file.name), findings, table.num_rows, chunk.file.number)
+        parts = self.window.cut(cut(batch, self.register, self._grain))
+        for month, some in by_month(parts):
+            self._meters.add(some if not batch.how.any() else some.take(batch.runs[some.row]), month)
+        given = [parts] if bought is None else [parts, self.window.cut(bought)]
+        sums = [self._month_sums(some, month).assign(file=number) for each in given for month, some in by_month(each)]
+        modelled = np.unique(batch.node[batch.modelled])
+        reach = (int(batch.start_us.min()), int(batch.end_us.max())) if len(batch.node) else None
+        own = own_overheads(batch, self.works)
+        return _Unit(sums, edges(batch, name), findings, table.num_rows, number, modelled, reach, own, unserved)
+
+    def _encoded(self, table: pa.Table) -> Batch:
+        return encode(table, self.register, self.works, self._at_meter, self._overheads)
+
+    def _note(self, unit: _Unit) -> None:
+        """Remember the nodes that have rows without a meter, and the first and last instant of any row."""
+        self._modelled[unit.modelled] = True
+        self._own_overheads |= unit.own
+        self._unserved.add(unit.unserved)
+        if unit.reach_us is not None:
+            first, last = self._reach_us or unit.reach_us
+            self._reach_us = min(first, unit.reach_us[0]), max(last, unit.reach_us[1])
+
+    def _second_pass(
+        self, first: list[pd.DataFrame], workers: int
+    ) -> tuple[list[pd.DataFrame], dict[int, NDArray[np.bool_]]]:
+        """Sums of what hangs on all rows of a node, and the nodes of each month whose idle time is in it.
+
+        `first`: sums of the first pass, which tell the files of rows that have overheads.
+        """
+        chain = self.register.chain
+        nodes = self._modelled | chain if self._idle != "always" else np.ones(len(self.register.nodes), bool)
+        if self._reach_us is None or not nodes.any():
+            return [], {}
+        until_us = self._now_us // DAY_US * DAY_US  # whole days, so that to account again the same day posts nothing
+        reach = Reach(nodes, self.window.months(*self._reach_us), until_us, self._idle, chain)
+        rest = np.where(chain, self.works.code(CHAIN_WORK), self.works.code(IDLE_WORK))
+        extras = Extras(self._overheads, self.works, self._own_overheads)
+        days = Days(self.register, self._grain, rest, self.window.cut, self._month_tracks, extras)
+        frames = ordered_map(lambda chunk: self._spans(chunk, nodes), self._chunks(Findings()), workers)
+        names = [file.name for file in self.files]
+        found = second_pass(frames, self.rows, reach, days, self.register, names, self.findings, workers)
+        if any(label[METHOD : METHOD + 1] == (ZKML,) for label in self.works.labels):
+            problem = f"proofs of zkml rows are reckoned as {self._overheads.zkml:g} times their answers' energy"
+            mend = "give proofs rows of their own (activity verification): they have a start and an end"
+            self.findings.warning("zkml-factor", problem, mend, file="workload", column="mode")
+        return found.sums + self._files_of_overheads(first, found.sums, extras), found.idle
+
+    def _files_of_overheads(
+        self, first: list[pd.DataFrame], found: list[pd.DataFrame], extras: Extras
+    ) -> list[pd.DataFrame]:
+        """Sums of nothing that name the files behind the overheads that were found."""
+        keys = ["cell", "stretch", "zone", "work"]
+        if not found:
+            return []
+        reckoned = pd.concat([frame[keys] for frame in found], ignore_index=True).drop_duplicates()
+        rows = pd.concat(first, ignore_index=True)
+        month = cell_of(cell_start(rows["cell"].to_numpy(np.int64), self._grain), "month")
+        sums = (
+            each for number in np.unique(month) for each in extras.of(rows[month == number], self.register, int(number))
+        )
+        return [some.merge(reckoned, on=keys) for some in sums]
+
+    def _spans(self, chunk: Chunk, nodes: NDArray[np.bool_]) -> pd.DataFrame:
+        table = decode(chunk, self._dialect, Findings())
+        batch = self._encoded(table)
+        return spans_frame(table, batch, nodes, chunk.file.number)
 
     def _edges(self, chunk: Chunk) -> Edges:
         table = decode(chunk, self._dialect, Findings())
-        batch = encode(table, self.register, self.works, self._at_meter)
+        batch = self._encoded(table)
         return edges(batch.take(batch.node >= 0), chunk.file.name)
 
     def _month_sums(self, parts: Parts, month: int) -> pd.DataFrame:
-        self._meters.add(parts, month)
         tracks = self._month_tracks(month)
         if len(tracks) == 1:
             return partial_sums(parts, tracks[0].tracks)
@@ -234,10 +337,11 @@ class Stream:
         """
         order, place = self._order(sums)
         ordered, place = sums.iloc[order].reset_index(drop=True), place[order]
+        ordered["work"] = np.array(canonical(self.works.labels), np.int64)[ordered["work"].to_numpy()]
         first = np.flatnonzero(~ordered.duplicated(list(KEYS)))
         edges_ = np.append(np.flatnonzero(np.diff(place, prepend=-1)), len(place)).tolist()
         files = ordered.pop("file").tolist()
-        groups = [tuple(sorted(set(files[begin:end]))) for begin, end in pairwise(edges_)]
+        groups = [tuple(sorted(file for file in set(files[begin:end]) if file >= 0)) for begin, end in pairwise(edges_)]
         names = {group: self._source(group) for group in set(groups)}
         source = np.array([names[group] for group in groups], object)[np.searchsorted(edges_, first, side="right") - 1]
         merged = ordered.groupby(list(KEYS), as_index=False, sort=False).sum(min_count=1)
@@ -246,18 +350,22 @@ class Stream:
         return merged.assign(source=source, start_us=start, end_us=end)
 
     def _order(self, sums: pd.DataFrame) -> tuple[Ints, Ints]:
-        """Order of sums by what their codes stand for, and the number of the (cell, node, zone, work) of each."""
+        """Order of sums by what their codes stand for, and the number of the (entry's cell, node, zone, work) of each."""
         cell, stretch, file = (sums[name].to_numpy() for name in ("cell", "stretch", "file"))
         coded = (("zone", self.register.zones), ("work", self.works), ("layer", self.layers))
         zone, work, layer = (_ranks(codes)[sums[name].to_numpy()] for name, codes in coded)
-        keys = [cell, self.register.node[stretch], zone, work]
-        order = np.lexsort([file, layer, stretch, *reversed(keys)])
+        entry = cell_of(cell_start(cell, self._grain), self._entry_grain)
+        shown = _ranks(Codes(repr(label[: METHOD + 1]) for label in self.works.labels))[sums["work"].to_numpy()]
+        keys = [entry, self.register.node[stretch], zone, shown]
+        order = np.lexsort([file, work, layer, stretch, cell, *reversed(keys)])
         changes = np.any([np.diff(key[order], prepend=-1) != 0 for key in keys], axis=0)
         place = np.empty(len(order), np.int64)
         place[order] = np.cumsum(changes)
         return order, place
 
     def _source(self, files: Sequence[int]) -> str:
+        if not files:  # idle time: of no row
+            return self._nodes_file
         named = [f"{self.files[i].name}@{self._digests[i][:12]}" for i in files]
         return "; ".join(named) if len(named) <= _NAMED_FILES else f"{named[0]} … {named[-1]} ({len(named)} files)"
 
@@ -268,18 +376,3 @@ def _ranks(codes: Codes) -> Ints:
     ranks = np.full(len(order) + 1, -1)
     ranks[order] = np.arange(len(order))
     return ranks
-
-
-def _by_month(parts: Parts) -> Iterator[tuple[int, Parts]]:
-    """Parts of each month, in order; most chunks hold one."""
-    if not len(parts.row):
-        return
-    month = cell_of(parts.start_us, "month")
-    low, high = int(month.min()), int(month.max())
-    if low == high:
-        yield low, parts
-        return
-    for number in range(low, high + 1):
-        inside = month == number
-        if inside.any():
-            yield number, parts.take(inside)

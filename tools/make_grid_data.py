@@ -4,6 +4,7 @@ SOURCE holds typical_intensity.csv and tables/. Figures are copied as text, so n
 """
 
 import csv
+import math
 import sys
 from pathlib import Path
 
@@ -17,6 +18,45 @@ STORAGE_SOURCE = "storage is not generation: its energy was counted when it was 
 FACTOR_YEARS = {"biomass": "2021", "waste": "2021", "oil": "2021", "unknown": "2025", "other": "2025"}
 # Single figures, cited as facts; the files they were read in carry licences of their own.
 FACTOR_LICENCES = {"unknown": "facts (Electricity Maps defaults)", "other": "facts (CarbonCast)"}
+FACTS = "facts"
+OVERHEAD_COLUMNS = ("id", "value", "unit", "low", "high", "year", "source")
+NETWORK_SOURCE = (
+    "by volume between data centres (Cloud Carbon Footprint, methodology); low: 0.03 W per Mbps (Malmodin 2020, marginal); "
+    "high: fixed lines, Aslan et al. 2018 halved every two years to 2020"
+)
+COPIES_SOURCE = (
+    "copies that large stores keep (Cloud Carbon Footprint: object stores 3, block stores 2); "
+    "chains with erasure coding 4.5 to 5"
+)
+DISK_SOURCE = "{} (Cloud Carbon Footprint); low: drives of 20 TB"
+TEE_SOURCE = (
+    "throughput lost on GPUs in confidential mode: below 7 % (arXiv:2409.03992), 4-8 % (arXiv:2509.18886); "
+    "the same power assumed"
+)
+ZKML_SOURCE = (
+    "proof over forward pass at the scale of GPT-2 (zkGPT 2025, NanoZK arXiv:2603.18046, EZKL); not applied unless stated"
+)
+OVERHEADS = (
+    ("network", "0.001", "kWh/GB", "0.000067", "0.0065", "2020", NETWORK_SOURCE),
+    ("storage-ssd", "1.2", "W/TB", "0.3", "1.2", "2020", DISK_SOURCE.format("6 W for 5 TB")),
+    ("storage-hdd", "0.65", "W/TB", "0.3", "0.65", "2020", DISK_SOURCE.format("6.5 W for 10 TB")),
+    ("storage-replication", "3", "1", "1", "5", "2020", COPIES_SOURCE),
+    ("tee", "1.06", "1", "1", "1.2", "2025", TEE_SOURCE),
+    ("zkml", "", "1", "1000", "100000", "2026", ZKML_SOURCE),
+    ("failed", "0.02", "1", "0", "0.07", "2024", "requests that fail: 1.78, 1.92 and 7.26 % in BurstGPT traces"),
+    ("failed-done", "0.5", "1", "0", "1", "2026", "share of the work that is done when a request fails: assumed"),
+)
+MODEL_COLUMNS = ("model", "provider", "zone", "pue", "input_j_per_token", "output_j_per_token", "year", "source")
+RECKONED_HERE = "Apache-2.0 (reckoned here)"
+GPU_PEAK_FLOP_PER_S, GPU_W, EPOCH_USE, EPOCH_POWER_SHARE = 9.89e14, 1275, 0.1, 0.7
+ECOLOGITS = {"alpha": 1.1665273170451914e-6, "beta": -0.011205921025579175, "gamma": 4.052928146734005e-5,
+             "per_active": 6.785088094353663e-4, "per_total": 3.119310311688259e-4, "base": 0.019473717579473387}  # fmt: skip
+ECOLOGITS_BATCH = 64
+EPOCH_SOURCE = (
+    "100e9 active parameters, 2 FLOP each, at 10 % of 9.89e14 FLOP/s and 70 % of 1275 W (assumptions of Epoch AI, 2025); "
+    "tokens read taken as a tenth, since prompts are read at high use: assumed"
+)
+ECOLOGITS_SOURCE = "equations of EcoLogits 0.11 for 123e9 dense parameters, batch 64; tokens written alone, reading in them"
 # The user-assigned code of Northern Cyprus means "unknown" elsewhere, so no certificate names it.
 NOT_A_MARKET = "XX"
 
@@ -129,6 +169,51 @@ def loss_row(row: Row) -> Row:
     }
 
 
+def residual_row(row: Row) -> Row:
+    """Give the residual mix [g/kWh] of one market and year; rows of one's own may name an interval instead."""
+    return {
+        "market": row["zone"],
+        "year": row["year"],
+        "start": "",
+        "end": "",
+        "residual_g_per_kwh": row["residual_g_per_kwh"],
+        "gas": row["gas"],
+        "source": row["source"],
+        "licence": row["licence"],
+        "confidence": row["confidence"],
+    }
+
+
+def epoch_j_per_token(active: float) -> float:
+    """Energy [J] of a token written by the assumptions that EPOCH_SOURCE names."""
+    return 2 * active / (GPU_PEAK_FLOP_PER_S * EPOCH_USE) * GPU_W * EPOCH_POWER_SHARE
+
+
+def ecologits_j_per_token(billions: float) -> float:
+    """Energy [J] of a token written by a dense model, by the equations of EcoLogits (16 bits, GPUs of 80 GB)."""
+    given = ECOLOGITS
+    gpu_wh = given["alpha"] * math.exp(given["beta"] * ECOLOGITS_BATCH) * billions + given["gamma"]
+    seconds = given["per_active"] * billions + given["per_total"] * ECOLOGITS_BATCH + given["base"]
+    gpus = 2 ** math.ceil(math.log2(math.ceil(1.2 * billions * 16 / 8 / 80)))
+    server_wh = seconds / 3600 * 1200 * gpus / 8 / ECOLOGITS_BATCH
+    return (server_wh + gpus * gpu_wh) * 3600
+
+
+def model_rows() -> list[Row]:
+    """List the models whose figures [J per token] were reckoned here from cited inputs."""
+    epoch, large = epoch_j_per_token(100e9), ecologits_j_per_token(123)
+    rows = (
+        ("gpt-4o", "OpenAI", "US", "1.2", f"{epoch / 10:.6g}", f"{epoch:.6g}", "2024", EPOCH_SOURCE),
+        ("mistral-large-2407", "Mistral AI", "FR", "1.16", "0", f"{large:.6g}", "2024", ECOLOGITS_SOURCE),
+    )
+    return [dict(zip(MODEL_COLUMNS, row, strict=True)) | {"licence": RECKONED_HERE} for row in rows]
+
+
+def overhead_rows() -> list[Row]:
+    """List the factors of overheads, each with its range."""
+    return [dict(zip(OVERHEAD_COLUMNS, row, strict=True)) | {"licence": FACTS} for row in OVERHEADS]
+
+
 def main(source: Path, out: Path) -> None:
     """Make every table of grid_data/ in `out`."""
     tables = source / "tables"
@@ -136,6 +221,7 @@ def main(source: Path, out: Path) -> None:
     typical = read_rows(source / "typical_intensity.csv")
     factors = sorted(read_rows(tables / "fuel_factors.csv"), key=lambda row: row["fuel"])
     losses = [row for row in read_rows(tables / "td_losses.csv") if row["licence"] != "unknown"]
+    residual = [row for row in read_rows(tables / "residual_mix.csv") if not row["licence"].startswith("unknown")]
     out.mkdir(parents=True, exist_ok=True)
     write_rows(out / "zones.csv", zone_rows(read_rows(tables / "zones.csv")))
     write_rows(out / "annual.csv", [annual_row(row) for row in annual])
@@ -143,6 +229,9 @@ def main(source: Path, out: Path) -> None:
     write_rows(out / "fuel_factors.csv", [fuel_factor_row(row) for row in factors])
     write_rows(out / "fuel_map.csv", read_rows(tables / "fuel_map.csv"))
     write_rows(out / "td_losses.csv", [loss_row(row) for row in losses])
+    write_rows(out / "residual_mix.csv", [residual_row(row) for row in residual])
+    write_rows(out / "overheads.csv", overhead_rows())
+    write_rows(out / "models.csv", model_rows())
 
 
 if __name__ == "__main__":

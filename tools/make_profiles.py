@@ -6,10 +6,17 @@ SOURCE holds hardware.csv and the measurements on one H200. The freight and disp
 import json
 import re
 import sys
+import tomllib
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 from make_grid_data import Row, read_rows, write_rows
+
+from carbon.hardware.fit import fit_curve
+from carbon.hardware.own import to_toml, with_curve
+from carbon.hardware.profiles import read_profile
+from carbon.hardware.telemetry import Samples
 
 Value = str | float | date | list[str] | dict[str, float]
 
@@ -59,9 +66,28 @@ WORDING = (
     (r"^USE ", "Use "),
 )
 MEASURED = "h200-sxm-141gb"
+MEASURED_FILES = ("h200_decode_power.csv", "h200_load_points.csv")
+MEASURED_HOW = (
+    "own measurement on one H200, 2026, energy counter, each sample the mean of 12 to 20 s; decode at batch 32 alone "
+    "(batch 1, 8 and 128 draw 445, 454 and 673 W at full load)"
+)
+OTHER_BATCHES = ("decode_b1", "decode_b8", "decode_b128")
+PHASES = {"prefill": "prefill", "matmul": "train"}
+VALIDATOR = "chain-validator"
+VALIDATOR_SERVER = "server-2u-2s"
+VALIDATOR_TEXT = {
+    "name": "Validator of a proof-of-stake chain", "notes": "power at rest is what it draws, day and night; a server of its own",
+}  # fmt: skip
+VALIDATOR_POWER: dict[str, Value | None] = {
+    "idle_w": {"low": 25.0, "central": 50.0, "high": 220.0},
+    "idle_basis": "average draw: kWh a year over nodes of six chains, 23 W (Cardano) to 221 W (Solana); none for CometBFT",
+    "source": "CCRI 2022, energy of proof-of-stake networks (read in secondary sources); rated power as server-2u-2s",
+    "confidence": "low",
+}
 LOAD_SOURCE = (
     "own measurement on one H200, 2026: energy counter; decode at batch 32 (8B-shaped decoder, bf16, "
-    "context 1024), prefill 4096 (linear layers only), matmul 8192 as train (docs/hardware.md)"
+    "context 1024), prefill 4096 (linear layers only), matmul 8192 as train; powers fitted as power.curve says "
+    "(docs/hardware.md)"
 )
 
 
@@ -141,27 +167,30 @@ def power(row: Row) -> str:
     return toml_table("power", values)
 
 
-def measured_load(source: Path) -> str:
-    """Render the measured power [W] and energy per token [J] of the H200 by kind of load."""
-    files = ("h200_load_points.csv", "h200_decode_power.csv")
-    runs = {run["phase"]: run for file in files for run in read_rows(source / file)}
+def measured_samples(source: Path) -> Samples:
+    """Gather the measured powers [W] of the H200 by busy fraction; a batch other than 32 is another curve."""
+    runs = [run for name in MEASURED_FILES for run in read_rows(source / name) if run["phase"] not in OTHER_BATCHES]
+    load = [next((kind for word, kind in PHASES.items() if word in run["phase"]), "decode") for run in runs]
+    watts, busy = (np.array([float(run[name]) for run in runs]) for name in ("mean_power_w", "busy_fraction"))
+    return Samples(watts, busy, np.full(len(runs), np.nan), np.array(load))
 
-    def watts(phase: str) -> float:
-        return round(float(runs[phase]["mean_power_w"]), 1)
 
-    def joules_per_token(phase: str) -> float:
-        return round(float(runs[phase]["energy_j"]) / float(runs[phase]["tokens"]), 4)
+def energy_per_token(source: Path) -> dict[str, float]:
+    """Energy of a token written and read [J] on the H200."""
+    runs = {run["phase"]: run for name in MEASURED_FILES for run in read_rows(source / name)}
+    phases = {"output_j_per_token": "duty_decode32_1.0", "input_j_per_token": "prefill_4096"}
+    return {key: round(float(runs[run]["energy_j"]) / float(runs[run]["tokens"]), 4) for key, run in phases.items()}
 
-    values: dict[str, Value | None] = {
-        "context_w": watts("weights_loaded_idle"),
-        "decode_w": watts("duty_decode32_1.0"),
-        "prefill_w": watts("prefill_4096"),
-        "train_w": watts("matmul_8192"),
-        "output_j_per_token": joules_per_token("duty_decode32_1.0"),
-        "input_j_per_token": joules_per_token("prefill_4096"),
-        "source": LOAD_SOURCE,
-    }
-    return toml_table("power.load", values)
+
+def with_measured_curve(path: Path, source: Path) -> str:
+    """Render the profile of the H200 with the curve that its measured powers were fitted to."""
+    base = tomllib.loads(path.read_text(encoding="utf-8"))
+    fit, _ = fit_curve(measured_samples(source), read_profile(path))
+    tables = with_curve(base, fit, base["id"], f"{', '.join(MEASURED_FILES)}: {MEASURED_HOW}")
+    del tables["based_on"]
+    load = tables["power"]["load"]
+    tables["power"]["load"] = load | energy_per_token(source) | {"source": LOAD_SOURCE}
+    return to_toml(tables)
 
 
 def chip(row: Row) -> str:
@@ -200,11 +229,18 @@ def embodied(row: Row) -> str:
     return toml_table("embodied", values)
 
 
-def profile(row: Row, load: str) -> str:
-    """Render one hardware profile, with `load` where that device was measured."""
-    tables = [identity(row), power(row), load if row["id"] == MEASURED else ""]
+def profile(row: Row) -> str:
+    """Render one hardware profile."""
+    tables = [identity(row), power(row)]
     tables += [chip(row) if row["memory_gb"] else "", mass(row), embodied(row)]
     return "\n".join(table for table in tables if table)
+
+
+def validator(row: Row) -> str:
+    """Render a validator on a server: the server's rated power, mass and embodied emissions, and a power of its own."""
+    named: dict[str, Value | None] = {"id": VALIDATOR, "kind": "system", "vendor": row["vendor"], **VALIDATOR_TEXT}
+    watts = {"tdp_w": float(row["tdp_w"]), **VALIDATOR_POWER}
+    return "\n".join([toml_table("", named), toml_table("power", watts), mass(row), embodied(row)])
 
 
 def freight_factors() -> list[Row]:
@@ -229,9 +265,12 @@ def disposal_factors() -> list[Row]:
 def main(source: Path, out: Path) -> None:
     """Make every profile and table of hardware_profiles/ in `out`."""
     out.mkdir(parents=True, exist_ok=True)
-    load = measured_load(source)
-    for device in read_rows(source / "hardware.csv"):
-        (out / f"{device['id']}.toml").write_text(profile(device, load), encoding="utf-8", newline="\n")
+    devices = {row["id"]: row for row in read_rows(source / "hardware.csv")}
+    texts = {name: profile(row) for name, row in devices.items()} | {VALIDATOR: validator(devices[VALIDATOR_SERVER])}
+    for name, text in texts.items():
+        (out / f"{name}.toml").write_text(text, encoding="utf-8", newline="\n")
+    measured = out / f"{MEASURED}.toml"
+    measured.write_text(with_measured_curve(measured, source), encoding="utf-8", newline="\n")
     write_rows(out / "freight_factors.csv", freight_factors())
     write_rows(out / "freight_lanes.csv", freight_lanes())
     write_rows(out / "disposal_factors.csv", disposal_factors())

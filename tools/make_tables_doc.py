@@ -1,7 +1,7 @@
 """Make docs/tables.md and docs/settings.md from the schemas and the settings: `python tools/make_tables_doc.py`."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from carbon.config import FILE, SETTINGS, Setting, to_toml
 from carbon.core.schema import Column, columns
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+GRID_DATA = DOCS.parent / "grid_data"
 GENERATED = "<!-- Written by tools/make_tables_doc.py; do not edit. -->"
 
 # Table, heading, what it is.
@@ -17,13 +18,29 @@ INPUTS = (
         "workload",
         "Workload",
         "What nodes did: files in `workload/`. Each row needs one source of energy: `energy_kwh`, or `busy_fraction` and "
-        "`load`, or tokens. Metered rows of the same node, product, model, mode and activity may not overlap.",
+        "`load`, or tokens; of activity `network` `bytes` will do, of activity `storage` `storage_tb`. Metered rows of the same node, product, model, mode and activity may not overlap; busy fractions "
+        "of a node may, while they add up to 1 at most; rows by tokens may as they like.",
     ),
     (
         "nodes",
         "Nodes",
         "The register, `nodes.csv`: one row a node, or several with `valid_from` for a node that moved or changed. "
-        "A column that is not required may be left out.",
+        "A column that is not required may be left out. Without `host` the devices bring the usual host of their profile "
+        "(`carbon hardware show` names it), one for each `devices_per_host` devices, rounded up: its energy and what it embodies "
+        "are reckoned with theirs.",
+    ),
+    (
+        "instruments",
+        "Instruments",
+        "Contracts, certificates and supplier rates, `instruments.csv`: one row for each quantity that is claimed once. Give "
+        "hourly certificates one row an hour. [Methods](methods.md#scope-2-market-based) says how they are matched.",
+    ),
+    (
+        "models",
+        "Models",
+        "Models that others run, `models.csv`: what a token costs the provider. A proxied row (mode `proxy`) takes them for the "
+        "provider's part, and a row by tokens of a purchased node for its energy. Your rows come before the bundled ones "
+        "(`grid_data/models.csv`). [Methods](methods.md#proxied-requests) says how they are reckoned with.",
     ),
     (
         "intensity",
@@ -38,6 +55,77 @@ INPUTS = (
         "a fuel that did not run.",
     ),
 )
+# Table of grid_data/, what its rows are for, its columns; a * marks those whose cells must be filled.
+OWN_ROWS = (
+    (
+        "annual",
+        "Yearly means. For a zone and year of both, your row holds.",
+        {
+            "zone*": "grid zone", "year*": "year that the figure is of", "direct_g_per_kwh": "combustion at the plant [g/kWh]",
+            "lifecycle_g_per_kwh": "with the fuel chain and the plants' construction [g/kWh]; one of the two is needed",
+            "basis*": "`production` or `consumption`", "gas": "`CO2e` or `CO2`", "gwp_set": "warming potentials, such as AR6",
+            "confidence": "your word", "source*": "who published it", "licence": "your word",
+        },
+    ),
+    (
+        "td_losses",
+        "Grid losses by country. The newest year that is not after the row's holds.",
+        {
+            "country*": "ISO country code, as in zones.csv", "year*": "year that the rate is of",
+            "loss_fraction*": "losses, from 0 to below 1", "source*": "who published it", "licence": "your word",
+            "loss_basis*": "`of_injection` (of what is fed in) or `of_consumption` (of what is taken out)",
+        },
+    ),
+    (
+        "typical",
+        "Means by month, kind of day and hour: 576 rows a zone. A zone takes its rows from one source, yours first.",
+        {
+            "zone*": "grid zone", "month*": "1 to 12", "day_type*": "`weekday` or `weekend`", "hour_utc*": "0 to 23",
+            "direct_g_per_kwh": "mean [g/kWh]", "direct_sd_g_per_kwh": "its standard deviation [g/kWh]",
+            "lifecycle_g_per_kwh": "mean [g/kWh]", "lifecycle_sd_g_per_kwh": "its standard deviation [g/kWh]",
+            "carbon_free_share": "0 to 1", "years*": "years behind the means, such as 2021-2023", "source*": "who made it",
+            "licence": "your word",
+        },
+    ),
+    (
+        "overheads",
+        "Factors of [overheads](methods.md#overheads). The first row of an id holds; `network-request`, `network-activation`, "
+        "`network-kv` and `network-weights` are ids too, for a kind of transfer of its own.",
+        {
+            "id*": "as in the bundled table", "value": "the factor", "unit": "its unit", "low": "lowest that sources give",
+            "high": "highest", "year": "year of the source", "source": "who published it", "licence": "your word",
+        },
+    ),
+    (
+        "fuel_factors",
+        "Factors that turn a generation mix into intensity. Your row of a fuel holds; a new fuel is a new column of mixes.",
+        {
+            "fuel*": "name of the fuel, the column of a mix", "direct_g_per_kwh": "combustion at the plant [g/kWh]",
+            "lifecycle_g_per_kwh": "with the fuel chain and the plant's construction [g/kWh]",
+            "generation*": "`true`; `false` for storage, which does not count", "year": "year of publication",
+            "source": "who published it", "licence": "your word", "version*": "version of your factors; it stands in the source",
+        },
+    ),
+    (
+        "zones",
+        "Zones that are known. Your row of a zone holds.",
+        {
+            "zone*": "id", "name*": "name", "country*": "ISO country code; loss rates are looked up by it",
+            "market": "ISO country code of the market", "parent": "zone of the country, whose yearly figure may stand in",
+            "level*": "`country`, `subzone`, or another word of the bundled table", "time_zone": "IANA zone",
+            "entsoe_eic": "id at ENTSO-E", "eia_respondent": "id at the EIA", "watttime_region": "id at WattTime",
+            "neso_region_id": "id at NESO", "source": "where the row is from",
+        },
+    ),
+    (
+        "fuel_map",
+        "Codes of providers for the fuels above.",
+        {
+            "system*": "code list, such as entsoe", "code*": "code in it", "fuel*": "fuel in fuel_factors.csv",
+            "label": "name in the list", "source": "where the list is from", "licence": "your word",
+        },
+    ),
+)  # fmt: skip
 OUTPUTS = (
     (
         "entries",
@@ -64,6 +152,11 @@ warning. Cells hold the number alone; its unit is in the name of the column.
 
 All ends are exclusive, all months are UTC months.
 """
+OWN_TABLES = """\
+`[grid] data` names a folder with tables of your own, CSV in UTF-8 with commas and decimal points, called as those of
+`grid_data/`. Each is optional; one that is there needs all columns of its header, and its rows come before the bundled ones.
+Cells of the columns marked *filled* must not be empty.
+"""
 WRITING = """\
 CSV that `carbon` writes is RFC 4180 with every digit. A text cell that a spreadsheet would take for a formula gets a
 leading `'`. Columns of the other lists are shown with their [commands](commands.md).
@@ -76,13 +169,15 @@ environment variable, that before `{FILE}`, that before the default. In a variab
 CARBON_GRID_TIERS=measured,typical carbon check
 ```
 
-Paths are relative to the project folder. A setting that does not exist, or a value of the wrong kind, is refused.
+Paths are relative to the project folder. A setting that does not exist, or a value of the wrong kind, is refused. What may
+stand in the folder that `[grid] data` names: [grid data of your own](tables.md#grid-data-of-your-own).
 """
 
 
 def tables_page() -> str:
     """The page of all tables."""
-    parts = ["# Tables", GENERATED, "## What you write", READING.strip(), *map(_table, INPUTS)]
+    own = ["## Grid data of your own", OWN_TABLES.strip(), *map(_own_table, OWN_ROWS)]
+    parts = ["# Tables", GENERATED, "## What you write", READING.strip(), *map(_table, INPUTS), *own]
     return "\n\n".join([*parts, "## What you get", WRITING.strip(), *map(_table, OUTPUTS)]) + "\n"
 
 
@@ -97,6 +192,17 @@ def _table(told: tuple[str, str, str]) -> str:
     name, heading, text = told
     header = ("column", "type", "unit", "required", "default", "allowed", "meaning")
     return f"### {heading}\n\n{text}\n\n{_markdown(header, (_column(column) for column in columns(name).values()))}"
+
+
+def _own_table(told: tuple[str, str, Mapping[str, str]]) -> str:
+    """A table of grid data, its columns in the order of the bundled file."""
+    name, text, meanings = told
+    said = {column.removesuffix("*"): (column.endswith("*"), meaning) for column, meaning in meanings.items()}
+    header = (GRID_DATA / f"{name}.csv").read_text(encoding="utf-8").partition("\n")[0].strip().split(",")
+    if sorted(header) != sorted(said):
+        raise ValueError(f"the columns of {name}.csv are {', '.join(header)}: explain each")
+    rows = ((f"`{column}`", "yes" if said[column][0] else "", said[column][1]) for column in header)
+    return f"### {name}.csv\n\n{text}\n\n{_markdown(('column', 'filled', 'meaning'), rows)}"
 
 
 def _column(column: Column) -> Sequence[str]:

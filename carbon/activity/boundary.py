@@ -25,6 +25,11 @@ class Route(NamedTuple):
     owned: bool
 
 
+def route_of_service() -> Route:
+    """Route of the provider's part of a proxied request: a purchased service, whoever runs the gateway that calls it."""
+    return route("purchased", operated=False)
+
+
 def route(boundary: str, operated: bool, consolidation: str = "operational") -> Route:
     """Scope and category of a node's lines (GHG Protocol Scope 2 Guidance ch. 5; Scope 3 Standard ch. 5, categories 1-8, 13).
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from carbon.activity.batch import UNKNOWN
 from carbon.activity.power import US_PER_HOUR
+from carbon.core.findings import ERROR, WARNING, shown
 from carbon.core.time import SECOND_US, isoformat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from carbon.activity.batch import Batch
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from carbon.core.findings import Findings
 
     Flags = NDArray[np.bool_]
+    Ints = NDArray[np.int64]
 
 DRAW_LIMIT = 1.25
+LONGEST_NAME = 100
 SHORT_ROW_US = 60 * SECOND_US
 
 
@@ -37,65 +41,68 @@ def check_rows(
     known = np.maximum(batch.node, 0)
     early = good & (batch.start_us < register.in_service_us[known])
     late = good & (batch.end_us > register.retired_us[known])
-    for rows, edge, mend in (
-        (early, register.in_service_us, "correct in_service in nodes.csv, or the row"),
-        (late, register.retired_us, "correct retired in nodes.csv, or the row"),
+    for rows, edge, word, column in (
+        (early, register.in_service_us, "works before it was in service", "in_service"),
+        (late, register.retired_us, "works after it retired", "retired"),
     ):
-        for i in np.flatnonzero(rows).tolist():
-            when = isoformat(edge[batch.node[i]])
-            word = "works before it was in service" if edge is register.in_service_us else "works after it retired"
-            findings.error(
-                "out-of-service",
-                f"{word} ({when})",
-                mend,
-                file=file,
-                row=batch.row[i],
-                column="node",
-                value=register.nodes[batch.node[i]],
-            )
+        _out_of_service(rows, edge, word, column, batch, register, file, findings)
     good &= ~(early | late)
     return good & _plausible(table, batch, register, good, file, findings)
 
 
+def _out_of_service(
+    rows: Flags, edge: Ints, word: str, column: str, batch: Batch, register: Register, file: str, findings: Findings
+) -> None:
+    def describe(i: int) -> dict[str, object]:
+        node = batch.node[i]
+        return {
+            "problem": f"{word} ({isoformat(edge[node])})", "mend": f"correct {column} in nodes.csv, or the row",
+            "row": batch.row[i], "column": "node", "value": register.nodes[node],
+        }  # fmt: skip
+
+    findings.each(ERROR, "out-of-service", file, np.flatnonzero(rows), describe)
+
+
 def _known_nodes(table: pa.Table, batch: Batch, register: Register, file: str, findings: Findings) -> Flags:
-    good = batch.node != UNKNOWN
-    for i in np.flatnonzero(~good).tolist():
-        name = str(table["node"][i].as_py())
-        if name in register.faulty:  # the table of nodes has its finding already
-            continue
-        findings.error(
-            "unknown-node",
-            "is not in the node register",
-            _near(name, register),
-            file=file,
-            row=batch.row[i],
-            column="node",
-            value=name,
-        )
+    good: Flags = batch.node != UNKNOWN
+    if good.all():
+        return good
+    names = table["node"].cast(pa.string())
+    told = pc.is_in(names, pa.array(sorted(register.faulty), pa.string()))  # the table of nodes has its finding already
+
+    def describe(i: int) -> dict[str, object]:
+        name = str(names[i])
+        mend = _near(name, register)
+        return {
+            "problem": "is not in the node register",
+            "mend": mend,
+            "row": batch.row[i],
+            "column": "node",
+            "value": name,
+        }
+
+    findings.each(ERROR, "unknown-node", file, np.flatnonzero(~good & ~told.to_numpy()), describe)
     return good
 
 
 def _near(name: str, register: Register) -> str:
     from difflib import get_close_matches
 
-    near = ", ".join(get_close_matches(name, register.nodes, n=3)) if len(register.nodes) <= 5_000 else ""
+    few = len(register.nodes) <= 5_000 and len(name) <= LONGEST_NAME
+    near = ", ".join(get_close_matches(name, register.nodes, n=3)) if few else ""
     return f"near names: {near}" if near else "add it to nodes.csv"
 
 
 def _known_zones(batch: Batch, register: Register, known: Mapping[str, object], file: str, findings: Findings) -> Flags:
     labels = register.zones.labels
     unknown = np.array([label not in known for label in labels] + [False])
-    bad = unknown[batch.zone]
-    for i in np.flatnonzero(bad).tolist():
-        findings.error(
-            "unknown-zone",
-            "is not a known zone",
-            "see `carbon grid zones`",
-            file=file,
-            row=batch.row[i],
-            column="zone",
-            value=labels[batch.zone[i]],
-        )
+    bad: Flags = unknown[batch.zone]
+
+    def describe(i: int) -> dict[str, object]:
+        place = {"row": batch.row[i], "column": "zone", "value": labels[batch.zone[i]]}
+        return {"problem": "is not a known zone", "mend": "see `carbon grid zones`", **place}
+
+    findings.each(ERROR, "unknown-zone", file, np.flatnonzero(bad), describe)
     return ~bad
 
 
@@ -108,41 +115,50 @@ def _plausible(table: pa.Table, batch: Batch, register: Register, good: Flags, f
     with np.errstate(invalid="ignore"):
         over = good & batch.metered & (energy > limit)
     short = batch.end_us - batch.start_us < SHORT_ROW_US
-    for i in np.flatnonzero(over).tolist():
-        add = findings.warning if short[i] else findings.error
-        add(
-            "too-much-energy", f"is {energy[i] / limit[i] * DRAW_LIMIT:.3g} times what the node's hardware can draw",
-            "check the unit, the interval, and devices in nodes.csv",
-            file=file, row=batch.row[i], column="energy_kwh", value=batch.energy_kwh[i],
-        )  # fmt: skip
+
+    def describe(i: int) -> dict[str, object]:
+        return {
+            "problem": f"is {energy[i] / limit[i] * DRAW_LIMIT:.3g} times what the node's hardware can draw",
+            "mend": "check the unit, the interval, and devices in nodes.csv",
+            "row": batch.row[i], "column": "energy_kwh", "value": batch.energy_kwh[i],
+        }  # fmt: skip
+
+    for severity, rows in ((WARNING, over & short), (ERROR, over & ~short)):
+        findings.each(severity, "too-much-energy", file, np.flatnonzero(rows), describe)
     unknown = good & ~np.isfinite(batch.energy_kwh)
-    for i in np.flatnonzero(unknown).tolist():
-        _explain_unknown(table, batch, register, i, file, findings)
+    _explain_unknown(table, batch, register, np.flatnonzero(unknown), file, findings)
     return ~(unknown | (over & ~short))
 
 
-def _explain_unknown(table: pa.Table, batch: Batch, register: Register, i: int, file: str, findings: Findings) -> None:
-    """Why the power model cannot reckon a row: busy without a kind of load, or a profile that says nothing."""
-    hardware = register.stretches[register.stretch_at(batch.node[[i]], batch.start_us[[i]])[0]].hardware
-    place: dict[str, object] = {"file": file, "row": batch.row[i]}
-    busy = "busy_fraction" in table.column_names and table["busy_fraction"][i].is_valid
-    if busy and not ("load" in table.column_names and table["load"][i].is_valid):
-        findings.error(
-            "no-load", "is empty beside busy_fraction", "say decode, prefill, train or mixed", column="load", **place
-        )
-    elif busy:
-        findings.error(
-            "no-power",
-            f"profile {hardware} has no power figures",
-            "give tdp_w and idle_w in the profile, or energy_kwh",
-            column="busy_fraction",
-            **place,
-        )
-    else:
-        findings.error(
-            "no-token-figure",
-            f"profile {hardware} has no energy per token",
-            "give energy_kwh, or busy_fraction and load",
-            column="output_tokens",
-            **place,
-        )
+def _explain_unknown(
+    table: pa.Table, batch: Batch, register: Register, rows: Ints, file: str, findings: Findings
+) -> None:
+    """Why nothing can reckon rows: busy without a kind of load, a profile that says nothing, another activity."""
+    busy, load = _given(table, "busy_fraction", rows), _given(table, "load", rows)
+    tokens = _given(table, "input_tokens", rows) | _given(table, "output_tokens", rows)
+    sent = _given(table, "bytes", rows)
+    for code, some, column, problem, mend in (
+        ("no-load", busy & ~load, "load", "is empty beside busy_fraction", "say decode, prefill, train or mixed"),
+        ("no-power", busy & load, "busy_fraction", "profile {} has no power figures",
+         "give tdp_w and idle_w in the profile, or energy_kwh"),
+        ("no-token-figure", ~busy & tokens, "output_tokens", "profile {} has no energy per token",
+         "give energy_kwh, or busy_fraction and load"),
+        ("no-energy", ~busy & ~tokens & sent, "bytes", "gives energy to rows of activity network alone",
+         "give the transfer a row of its own, with activity network"),
+        ("no-energy", ~busy & ~tokens & ~sent, "storage_tb", "gives energy to rows of activity storage alone",
+         "give what is stored a row of its own, with activity storage"),
+    ):  # fmt: skip
+
+        def describe(i: int, column: str = column, problem: str = problem, mend: str = mend) -> dict[str, object]:
+            hardware = register.stretches[register.stretch_at(batch.node[[i]], batch.start_us[[i]])[0]].hardware
+            return {"problem": problem.format(shown(hardware)), "mend": mend, "row": batch.row[i], "column": column}
+
+        findings.each(ERROR, code, file, rows[some], describe)
+
+
+def _given(table: pa.Table, column: str, rows: Ints) -> Flags:
+    """Whether a column is there and not empty, at some rows."""
+    if column not in table.column_names:
+        return np.zeros(len(rows), bool)
+    given: Flags = table[column].is_valid().to_numpy()[rows]
+    return given

@@ -11,6 +11,8 @@ from carbon.activity.power import US_PER_HOUR
 from carbon.core.time import HOUR_US, isoformat, month_range_us, month_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from carbon.activity.batch import Batch, Parts
@@ -66,10 +68,14 @@ class Meters:
             self._low[enough] = np.minimum(self._low[enough], median)
             self._high[enough] = np.maximum(self._high[enough], median)
 
-    def report(self, findings: Findings) -> None:
-        """Warn of unmetered time in each month that has rows, and of nodes whose power jumps by a factor of 1,000."""
+    def report(self, findings: Findings, idle: Mapping[int, NDArray[np.bool_]] | None = None) -> None:
+        """Warn of unmetered time in each month that has rows, and of nodes whose power jumps by a factor of 1,000.
+
+        `idle` tells the nodes of each month whose time without a row is reckoned as idle: no warning of those.
+        """
         for month in sorted(self._hours):
-            self._report_month(month, findings)
+            reckoned = (idle or {}).get(month, np.zeros(len(self._register.nodes), bool))
+            self._report_month(month, reckoned, findings)
         with np.errstate(invalid="ignore"):
             jumped = np.flatnonzero(self._high - self._low >= np.log10(_UNIT_FACTOR))
         for node in jumped.tolist():
@@ -79,12 +85,12 @@ class Meters:
                 value=self._register.nodes[node],
             )  # fmt: skip
 
-    def _report_month(self, month: int, findings: Findings) -> None:
+    def _report_month(self, month: int, reckoned: NDArray[np.bool_], findings: Findings) -> None:
         first, end = month_range_us(month, month)
         starts = np.arange(first, end, HOUR_US)
         register, touched = self._register, self._hours[month]
         serving = (starts + HOUR_US > register.in_service_us[:, None]) & (starts < register.retired_us[:, None])
-        idle = serving & ~touched
+        idle = serving & ~touched & ~reckoned[:, None]
         for node in np.flatnonzero(idle.any(axis=1)).tolist():
             since = isoformat(int(starts[idle[node].argmax()]))
             findings.warning(

@@ -1,21 +1,17 @@
 """Overlaps among metered rows of the same node and work, found while rows stream by.
 
 Rows of one node and work are expected in order of start; then one remembered end each is enough. A stream that is not in
-that order raises Unsorted, and the intervals are sorted on disk (`check_on_disk`).
+that order raises Unsorted, and the intervals are brought together on disk (`carbon.spill`) for `check_together`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
     from carbon.activity.batch import Batch
@@ -24,7 +20,6 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 _WORKS = 1 << 24
-ROWS_PER_BUCKET = 4_000_000
 
 
 class Unsorted(Exception):  # noqa: N818 - it is no fault of the data
@@ -109,21 +104,8 @@ class Overlaps:
         self._key = keys
 
 
-def check_on_disk(stream: Iterable[Edges], rows: int, findings: Findings) -> None:
-    """Find overlaps in a stream of any order: intervals are spread over files by key, and each file is sorted alone."""
-    buckets = rows // ROWS_PER_BUCKET + 1
-    with TemporaryDirectory(prefix="carbon-sort-") as folder:
-        for number, found in enumerate(stream):
-            frame = pd.DataFrame(found._asdict())
-            for name, part in frame.groupby((frame["key"].to_numpy() * 2_654_435_761 >> 16) % buckets):
-                part.to_parquet(Path(folder) / f"{name}-{number:08d}.parquet", index=False)
-        for bucket in range(buckets):
-            files = sorted(Path(folder).glob(f"{bucket}-*.parquet"))
-            if files:
-                _check_bucket(pd.concat([pd.read_parquet(file) for file in files]), findings)
-
-
-def _check_bucket(frame: pd.DataFrame, findings: Findings) -> None:
+def check_together(frame: pd.DataFrame, findings: Findings) -> None:
+    """Report overlaps among all rows of some keys, in any order; columns as in Edges, and the `file` of each row."""
     frame = frame.sort_values(["key", "start_us", "end_us"], kind="stable")
     same = frame["key"] == frame["key"].shift()
     reach = frame.groupby("key")["end_us"].cummax().shift()

@@ -1,8 +1,10 @@
-"""Energy of a node where nothing was metered: devices by load kind and busy fraction or by tokens, and their host.
+"""Power of a node where nothing was metered: devices by load kind and busy fraction or by tokens, and their host.
 
 Device power: P = P_context + s(u) (P_load - P_context), with s(u) = u for decoding and s(u) = 2u - u^1.4 for prefill and
 training (Fan, Weber, Barroso 2007). Where a profile has no measured load points, P_load is the share of rated power and
 P_context the multiple of bare idle that one H200 showed (own measurement, 2026; docs/hardware.md).
+Tokens take the energy that the profile gives for each; so long the devices are busy as decoding would take that energy,
+and for the rest of the time they draw P_context.
 """
 
 from __future__ import annotations
@@ -20,14 +22,24 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Flags = NDArray[np.bool_]
 
 LOADS = ("decode", "prefill", "train", "mixed")
-J_PER_KWH = 3.6e6
+TOKENS = len(LOADS)
 US_PER_HOUR = 3.6e9
 CONTEXT_OVER_IDLE = 125.1 / 80.7
 LOAD_OVER_TDP = {"decode": 530.9 / 700, "prefill": 691.4 / 700, "train": 687.2 / 700}
 FAN_EXPONENT = 1.4
-_FIELDS = ("devices", "context_w", *(f"{load}_w" for load in LOADS), "hosts", "host_idle_w", "host_tdp_w", "max_w")
+_FIELDS = (
+    "devices",
+    "idle_w",
+    "context_w",
+    *(f"{load}_w" for load in LOADS),
+    "hosts",
+    "host_idle_w",
+    "host_tdp_w",
+    "max_w",
+)
 
 
 class Node(NamedTuple):
@@ -67,36 +79,65 @@ class PowerModel(NamedTuple):
         ]
         return cls(table, *tokens)
 
-    def device_kwh(self, stretch: Ints, hours: Floats, busy: Floats, load: Ints) -> Floats:
-        """Energy [kWh] of the devices over `hours` at a busy fraction [1] and a load kind (index into LOADS)."""
-        loads = np.stack([self.table[f"{kind}_w"] for kind in LOADS])[load, stretch]
-        context = self.table["context_w"][stretch]
-        concave = 2 * busy - busy**FAN_EXPONENT
-        shape = np.choose(load, [busy, concave, concave, (busy + concave) / 2])
-        return self.table["devices"][stretch] * (context + shape * (loads - context)) * hours / 1000
+    def knows_devices(self, stretch: Ints, load: Ints, token_w: Floats) -> Flags:
+        """Whether power of the devices can be reckoned for a load kind (index into LOADS), or for TOKENS of `token_w` [W]."""
+        by_busy = np.isfinite(self._loads()[np.minimum(load, TOKENS - 1), stretch] + self.table["context_w"][stretch])
+        return np.where(load == TOKENS, np.isfinite(token_w), by_busy)
 
-    def device_kwh_of_tokens(self, stretch: Ints, read: Floats, written: Floats) -> Floats:
-        """Energy [kWh] of the devices for tokens read and written; NaN where the profile has no figure per token."""
-        joules = np.where(read > 0, read * self.input_j_per_token[stretch], 0.0)
-        joules += np.where(written > 0, written * self.output_j_per_token[stretch], 0.0)
-        return joules / J_PER_KWH
+    def knows_hosts(self, stretch: Ints) -> Flags:
+        """Whether power of the hosts can be reckoned."""
+        return np.isfinite(self.host_w(stretch, np.ones(len(stretch))))
 
-    def host_kwh(self, stretch: Ints, hours: Floats, busy: Floats) -> Floats:
-        """Energy [kWh] of the hosts over `hours`, linear in the busy fraction [1]."""
+    def context_w(self, stretch: Ints) -> Floats:
+        """Power [W] of the devices with a context and nothing to do; 0 where the profile does not say."""
+        return np.nan_to_num(self.table["devices"][stretch] * self.table["context_w"][stretch])
+
+    def above_context_w(self, stretch: Ints, busy: Floats) -> Floats:
+        """Power [W] of the devices above their context at busy fractions [1], one row of `busy` a load kind.
+
+        With several kinds at once the devices are split by the share of each, and all of them are busy at the sum.
+        """
+        total = busy.sum(axis=0)
+        concave = 2 * total - total**FAN_EXPONENT
+        shapes = (total, concave, concave, (total + concave) / 2)
+        watts = np.zeros(len(stretch))
+        for mine, shape, load_w in zip(busy, shapes, self._loads(), strict=True):
+            rows = np.flatnonzero(mine)
+            above = load_w[stretch[rows]] - self.table["context_w"][stretch[rows]]
+            watts[rows] += mine[rows] / total[rows] * shape[rows] * above
+        return self.table["devices"][stretch] * watts
+
+    def token_w(self, stretch: Ints, read: Floats, written: Floats) -> Floats:
+        """Power [W] of the devices for tokens read and written [1/s]; NaN where the profile has no figure per token."""
+        watts = np.where(read > 0, read * self.input_j_per_token[stretch], 0.0)
+        watts += np.where(written > 0, written * self.output_j_per_token[stretch], 0.0)
+        return watts
+
+    def busy_per_w(self, stretch: Ints) -> Floats:
+        """Busy fraction [1/W] that tokens which take one watt stand for: that of decoding; 0 where nothing is known of it."""
+        full = np.nan_to_num(self.table["devices"][stretch] * self.table["decode_w"][stretch])
+        return np.divide(1.0, full, out=np.zeros(len(stretch)), where=full > 0)
+
+    def host_w(self, stretch: Ints, busy: Floats) -> Floats:
+        """Power [W] of the hosts, linear in the busy fraction [1]."""
         idle, full = self.table["host_idle_w"][stretch], self.table["host_tdp_w"][stretch]
-        return self.table["hosts"][stretch] * (idle + busy * (full - idle)) * hours / 1000
+        return self.table["hosts"][stretch] * (idle + busy * (full - idle))
 
-    def busy_of(self, stretch: Ints, hours: Floats, device_kwh: Floats) -> Floats:
-        """Busy fraction [1] at which decoding would take the devices that much energy, at most 1."""
-        full = self.table["devices"][stretch] * self.table["decode_w"][stretch] * hours / 1000
-        return np.clip(np.divide(device_kwh, full, out=np.zeros_like(full), where=full > 0), 0, 1)
+    def idle_w(self, stretch: Ints) -> Floats:
+        """Power [W] of devices and hosts at rest, without a context; NaN where a profile does not say."""
+        return self.table["devices"][stretch] * self.table["idle_w"][stretch] + self.host_w(
+            stretch, np.zeros(len(stretch))
+        )
+
+    def _loads(self) -> Floats:
+        return np.stack([self.table[f"{kind}_w"] for kind in LOADS])
 
 
 def _figures(node: Node) -> dict[str, float]:
     profile = node.profile
     tdp = np.nan if profile.tdp_w is None else profile.tdp_w
     idle = np.nan if profile.idle_w is None else profile.idle_w.central
-    whole = profile.kind == "system"
+    whole = profile.kind in {"system", "host"}  # a server without devices of its own has no context to hold
     shares = {"decode": 1.0, "prefill": 1.0, "train": 1.0} if whole else LOAD_OVER_TDP
     watts = {f"{load}_w": profile.load.get(f"{load}_w", share * tdp) for load, share in shares.items()}
     watts["mixed_w"] = (watts["decode_w"] + watts["prefill_w"]) / 2
@@ -107,5 +148,6 @@ def _figures(node: Node) -> dict[str, float]:
         host_idle = host_tdp = 0.0
     max_w = node.devices * tdp + node.hosts * host_tdp
     return watts | {
-        "devices": node.devices, "hosts": node.hosts, "host_idle_w": host_idle, "host_tdp_w": host_tdp, "max_w": max_w,
+        "devices": node.devices, "idle_w": idle, "hosts": node.hosts, "host_idle_w": host_idle, "host_tdp_w": host_tdp,
+        "max_w": max_w,
     }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from carbon.activity.boundary import Route, route
+from carbon.activity.boundary import Route, route, route_of_service
 from carbon.activity.power import PowerModel
 from carbon.core.errors import NotFoundError
 from carbon.core.time import us_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from carbon.activity.models import Offer
     from carbon.core.findings import Findings
 
     Ints = NDArray[np.int64]
@@ -73,6 +74,8 @@ class Register:
         self.zone = np.array([self.zones.code(stretch.zone) for stretch in self.stretches], np.int64)
         self.node, self.start_us, self.end_us, self.power = node, start_us, end_us, power
         self.pue = np.array([stretch.pue for stretch in self.stretches])
+        self.purchased = np.array([stretch.boundary == "purchased" for stretch in self.stretches], bool)
+        self.chain = np.zeros(len(self.nodes), bool)  # nodes of a chain, whose draw at rest is their work
         first = np.searchsorted(node, np.arange(len(self.nodes) + 1))
         self.first, self.moves = first[:-1], np.diff(first) > 1
         self.any_moves = bool(self.moves.any())
@@ -80,6 +83,21 @@ class Register:
         self.retired_us = end_us[first[1:] - 1]
         self._instants = np.unique(start_us)
         self._place = node * (len(self._instants) + 1) + np.searchsorted(self._instants, start_us, side="right")
+
+    def add_services(self, offers: Sequence[Offer]) -> None:
+        """Add stretches for what each node may pass on: those of `service_stretch`, purchased, never in `stretch_at`."""
+        self._services, self._offers = len(self.stretches), len(offers)
+        purchased = route_of_service()
+        for name in self.nodes:
+            self.stretches += [
+                Stretch(name, offer.provider, offer.zone, "", "purchased", "", offer.pue, purchased, 0)
+                for offer in offers
+            ]
+        self.node = np.append(self.node, np.repeat(np.arange(len(self.nodes)), len(offers)))
+
+    def service_stretch(self, node: Ints, offer: Ints) -> Ints:
+        """Stretch of the services that nodes buy of providers, by place in the list given to `add_services`."""
+        return self._services + node * self._offers + offer
 
     def stretch_at(self, node: Ints, at_us: Ints) -> Ints:
         """Stretch of each node at each instant [us]; before its first, the first."""
@@ -114,6 +132,7 @@ def build_register(
     profiles |= {name: _profile(name, table, own_profiles, findings, file) for name in sorted(hosts - set(profiles))}
     known = {name: profile for name, profile in profiles.items() if profile is not None}
     table = table.loc[np.array([_has_profiles(row, known) for row in table.to_dict("records")], bool)]
+    table = table[~table["node"].isin(nodes["node"][~nodes.index.isin(table.index)])]  # half a node would refuse its work
     for row, zone in table["zone"].items():
         if zone not in known_zones:
             from carbon.grid.tables import near_names
@@ -122,6 +141,8 @@ def build_register(
             mend = f"near names: {near}" if near else "see `carbon grid zones`"
             findings.error("unknown-zone", "is not a known zone", mend, file=file, row=row, column="zone", value=zone)
     register = _register(table, consolidation, known)
+    if "role" in table:
+        register.chain = np.isin(register.nodes, table.loc[table["role"] == "chain", "node"].unique())
     register.faulty = set(nodes["node"].dropna()) - set(register.nodes)
     return register
 

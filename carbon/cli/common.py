@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import typer
 
+from carbon.cli import streams
 from carbon.core.errors import CarbonError, InputError, NotFoundError, UsageError
+from carbon.core.write import whole_file
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 INTERRUPTED = 130
+LEAST_WIDTH, USUAL_WIDTH = 20, 80
+NOT_KNOWN = "run the command again; `carbon ledger log` tells what is posted"
 
 
 class Format(StrEnum):
@@ -47,28 +51,55 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return command(*args, **kwargs)
-        except InputError as error:
-            show_findings(error.findings)
-            raise typer.Exit(error.exit_code) from None
-        except CarbonError as error:
-            _complain(str(error))
-            raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
-            _complain("interrupted; the ledger is as it was")
-            raise typer.Exit(INTERRUPTED) from None
+            streams.prepare()
+            with streams.flushed():
+                return command(*args, **kwargs)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            streams.abandon()
             raise typer.Exit(0) from None
-        except OSError as error:
-            _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
-            raise typer.Exit(1) from None
+        except (CarbonError, KeyboardInterrupt, OSError) as error:
+            with suppress(BrokenPipeError):
+                _tell(error)
+            streams.abandon()
+            raise typer.Exit(_exit_code(error)) from None
 
     return run
 
 
+def _exit_code(error: CarbonError | KeyboardInterrupt | OSError) -> int:
+    if isinstance(error, CarbonError):
+        return error.exit_code
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
+
+
+def _tell(error: CarbonError | KeyboardInterrupt | OSError) -> None:
+    """Say on standard error what went wrong."""
+    if isinstance(error, InputError):
+        show_findings(error.findings)
+    elif isinstance(error, OSError):
+        _complain(_of_the_system(error))
+    elif isinstance(error, KeyboardInterrupt):
+        _complain(f"interrupted; {str(error) or NOT_KNOWN}")
+    else:
+        _complain(str(error))
+
+
 def _complain(message: str) -> None:
     typer.echo(f"error: {message}", err=True)
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the system refused, for which file, and how to mend it where that is known."""
+    from tempfile import gettempdir
+
+    place = error.filename or f"a file (of the project, or a temporary one in {gettempdir()})"
+    mend = {
+        errno.ENOSPC: "; make room there and run it again",
+        errno.EDQUOT: "; make room there and run it again",
+        errno.EACCES: "; check the rights of the file and its folder",
+        errno.EROFS: "; name a place that can be written",
+    }
+    return f"{place}: {error.strerror or error}{mend.get(error.errno or 0, '')}"
 
 
 def folder_of(context: typer.Context) -> Path:
@@ -92,10 +123,30 @@ def now() -> datetime:
 
 
 def console(*, error: bool = False) -> Console:
-    """Console on standard output or standard error; it keeps NO_COLOR and knows whether it is a terminal."""
+    """Console on standard output or standard error; it keeps NO_COLOR and knows whether it is a terminal.
+
+    A width of 0 in COLUMNS is one that is not known. A reader that goes away is a BrokenPipeError.
+    """
     from rich.console import Console
 
-    return Console(stderr=error, highlight=False)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+        def print(self, *objects: Any, **options: Any) -> None:
+            with nullcontext() if error else streams.naming_output():
+                super().print(*objects, **options)
+
+    told = os.environ.get("COLUMNS", "")
+    narrow = told.isascii() and told.isdigit() and int(told) < LEAST_WIDTH
+    width = (LEAST_WIDTH if int(told) else USUAL_WIDTH) if narrow else None
+    return Piped(stderr=error, highlight=False, width=width)
+
+
+def say(text: str) -> None:
+    """One line to standard output."""
+    with streams.naming_output():
+        typer.echo(text)
 
 
 def show_findings(findings: Iterator[Finding] | list[Finding]) -> None:
@@ -120,17 +171,18 @@ def emit(
             print_table(frame[list(shown)] if shown else frame, console(), title)
             return
         raise UsageError("a table goes to the terminal; with -o choose --format csv, json or md")
-    writers = {"csv": sheet.to_csv, "json": sheet.to_json, "md": sheet.to_markdown}
+    write = {"csv": sheet.to_csv, "json": sheet.to_json, "md": sheet.to_markdown}[str(kind)]
     if output is None:
-        writers[str(kind)](frame, sys.stdout)
+        with streams.naming_output():
+            write(frame, streams.utf8_output())
         return
+    if not output.parent.is_dir():
+        raise NotFoundError(f"no folder {output.parent} for {output.name}; make it first, or name another file")
     try:
-        with output.open("x", encoding="utf-8", newline="") as file:
-            writers[str(kind)](frame, file)
+        with whole_file(output) as file:
+            write(frame, file)
     except FileExistsError:
         raise UsageError(f"{output} exists; name a new file") from None
-    except FileNotFoundError:
-        raise NotFoundError(f"no folder {output.parent} for {output.name}") from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Commands on grid intensity: zones, show, coverage, import, remove."""
+"""Commands on grid intensity: zones, show, coverage, fetch, import, remove."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, now, settings_of, show_findings
+from carbon.cli.common import (
+    Format,
+    FormatOption,
+    OutputOption,
+    emit,
+    folder_of,
+    guarded,
+    now,
+    settings_of,
+    show_findings,
+)
 from carbon.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +49,7 @@ def zones(
     found = zone_table(text, folder=settings.path("grid.folder"), own=_own(settings))
     if found.empty:
         raise NotFoundError(f"no zone matches {text!r}")
-    emit(found, format, "zones")
+    emit(found, format, "zones", shown=("zone", "name", "country", "typical", "annual", "imported"))
 
 
 @app.command(epilog="Example: carbon grid show DE --from 2026-10-01 --to 2026-10-02 --format csv")
@@ -79,6 +89,26 @@ def coverage(
     emit(shares(settings.path("grid.folder"), wanted, months, grid_options(settings)), format, "coverage")
 
 
+@app.command(epilog="Example: carbon grid fetch GB DE --from 2026-10-01 --to 2026-11-01")
+@guarded
+def fetch(
+    context: typer.Context, zones: Zones = None, from_: From = None, to: To = None,
+    provider: Annotated[
+        str, typer.Option("--provider", metavar="P", help="Provider; else one is chosen for each zone.")
+    ] = "",
+) -> None:  # fmt: skip
+    """Fetch intensity from providers into the project: what is missing, and what may have been revised since."""
+    from carbon.cli import fetching
+
+    settings = load_for_new_series(context)
+    if not (from_ and to):
+        raise UsageError("give --from and --to, for example --from 2026-10-01 --to 2026-11-01")
+    wanted = list(dict.fromkeys(zones or _zones_of_nodes(settings)))
+    _require_zones(wanted, settings)
+    begin, end = fetching.range_of(_instant(from_), _instant(to), f"--from {from_}", f"--to {to}")
+    fetching.fetch(settings, wanted, begin, end, provider, _own(settings))
+
+
 @app.command("import", epilog="Example: carbon grid import entsoe-de-2026.csv")
 @guarded
 def import_(
@@ -90,7 +120,7 @@ def import_(
     from carbon.grid.imports import import_series
     from carbon.readers.convert import Dialect
 
-    settings = settings_of(context)
+    settings = load_for_new_series(context)
     present = to_us(now())
     dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), present)
     for path in files:
@@ -111,14 +141,23 @@ def remove(
     source: Annotated[str, typer.Argument(help="Source, as `carbon grid zones` names it under imported.")],
 ) -> None:
     """Set imports of a source aside: their files are renamed and no longer read. The ledger is not touched."""
+    from carbon.grid.record import forget
     from carbon.grid.store import remove as set_aside
 
     folder = settings_of(context).path("grid.folder")
     removed = set_aside(folder, source)
     if not removed:
         raise NotFoundError(f"no import in {folder} holds the source {source!r} alone; see `carbon grid zones`")
+    forget(folder, source)
     for path in removed:
         typer.echo(f"set aside as {path}")
+
+
+def load_for_new_series(context: typer.Context) -> Settings:
+    """Settings of the project folder, whose folder of series need not be there yet."""
+    from carbon.config import load
+
+    return load(folder_of(context), absent=("grid.folder",))
 
 
 def grid_options(settings: Settings) -> GridOptions:

@@ -1,25 +1,51 @@
-"""Commands on hardware profiles: list, show."""
+"""Commands on hardware profiles: list, show, fit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from enum import StrEnum
+from math import isnan, nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
-from carbon.cli.common import Format, FormatOption, emit, guarded, settings_of
-from carbon.core.errors import InputError, NotFoundError
+from carbon.cli.common import (
+    Format,
+    FormatOption,
+    OutputOption,
+    console,
+    emit,
+    guarded,
+    settings_of,
+    show_findings,
+)
+from carbon.core.errors import InputError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
+
+    from carbon.core.findings import Findings
+    from carbon.hardware.fit import Fit
     from carbon.hardware.profiles import Profile
 
 P = ParamSpec("P")
+_WIDEST = 100
 
 app = typer.Typer(
     help="Hardware profiles: what devices and hosts draw, weigh and embody.", no_args_is_help=True,
     epilog="Example: carbon hardware list",
 )  # fmt: skip
+
+
+class _Load(StrEnum):
+    """Kinds of load."""
+
+    decode = "decode"
+    prefill = "prefill"
+    train = "train"
+    mixed = "mixed"
 
 
 @app.command("list", epilog="Example: carbon hardware list")
@@ -48,16 +74,203 @@ def list_(context: typer.Context, format: FormatOption = Format.table) -> None: 
 def show(
     context: typer.Context,
     profile: Annotated[str, typer.Argument(help="Id of a profile, or a profile file.")],
+    curve: Annotated[
+        bool, typer.Option("--curve", help="The points of the power curve as a table, instead of the figures.")
+    ] = False,
     format: FormatOption = Format.table,  # noqa: A002
 ) -> None:
-    """Every figure of one profile with its source."""
-    import pandas as pd
+    """Every figure of one profile with its source, and its power curve."""
+    found = _found(context, profile)
+    if curve:
+        emit(_points(found), format, f"{found.name}: power of one device [W]")
+        return
+    emit(_figures_of(found), format, found.name)
+    if format == Format.table:
+        _draw(found)
 
+
+@app.command(epilog="Example: carbon hardware fit gpu-power.csv --profile t4")
+@guarded
+def fit(
+    context: typer.Context,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Samples of nvidia-smi or DCGM, or a CSV with power_w and busy_fraction."),
+    ],
+    profile: Annotated[str, typer.Option("--profile", metavar="ID", help="Profile of the device; it gives all but the curve.")],
+    load: Annotated[_Load, typer.Option("--load", help="Kind of load of samples that do not say theirs.")] = _Load.decode,
+    device: Annotated[str, typer.Option("--device", metavar="UUID", help="Take the samples of this device alone.")] = "",
+    output: OutputOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a profile of your own that is there already.")] = False,
+    format: FormatOption = Format.table,  # noqa: A002
+) -> None:  # fmt: skip
+    """Fit the power curve of a device to samples of its power, and write a profile of your own with it."""
+    from carbon.hardware.fit import fit_curve
+    from carbon.hardware.own import to_toml, with_curve
+    from carbon.hardware.telemetry import read_files
+
+    base, names = _found(context, profile), ", ".join(path.name for path in files)
+    target = _target(context, base, output, replace)
+    _require_files(files)
+    samples, source, findings = read_files(files, load.value, device)
+    fitted, more = fit_curve(samples, base, names)
+    findings.extend(more)
+    _check_model(samples.models, base, names, findings)
+    _write(target, to_toml(with_curve(_tables(context, profile), fitted, target.stem, source)), replace)
+    show_findings(list(findings))
+    emit(_parts(fitted), format, f"{base.name}: power of one device")
+    typer.echo(_summary(fitted, target), err=format != Format.table)
+
+
+def _found(context: typer.Context, profile: str) -> Profile:
+    """The profile of an id or file that the command line names."""
     from carbon.hardware.profiles import find_profile
 
-    found = _readable(find_profile, profile, str(settings_of(context).path("hardware.profiles")))
-    rows = [(name, _words(value)) for name, value in found._asdict().items()]
-    emit(pd.DataFrame(rows, columns=["figure", "value"]), format, found.name)
+    return _readable(find_profile, _name(profile), str(settings_of(context).path("hardware.profiles")))
+
+
+def _name(profile: str) -> str:
+    """A profile file relative to the present folder, not to the project's."""
+    return str(Path(profile).absolute()) if profile.endswith(".toml") else profile
+
+
+def _tables(context: typer.Context, profile: str) -> dict[str, Any]:
+    """All that the file of a profile says."""
+    import tomllib
+
+    from carbon.hardware.profiles import profile_file
+
+    path = profile_file(_name(profile), str(settings_of(context).path("hardware.profiles")))
+    return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+
+
+def _figures_of(profile: Profile) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [(name, _words(value)) for name, value in profile._asdict().items() if name != "curve"]
+    rows += [(f"curve: {name}", _words(value)) for name, value in profile.curve.items()]
+    return pd.DataFrame(rows, columns=["figure", "value"])
+
+
+def _lines(profile: Profile) -> dict[str, Callable[[float], float]]:
+    """Power [W] over the busy fraction [1] by kind of load; of a host, linear between idle and rated power."""
+    from carbon.hardware.curve import LOADS, curve_of
+
+    if profile.kind == "host":
+        idle, tdp = (
+            (profile.idle_w.central if profile.idle_w else nan),
+            (nan if profile.tdp_w is None else profile.tdp_w),
+        )
+        return {"host": lambda busy: idle + busy * (tdp - idle)}
+    curve = curve_of(profile)
+    return {load: lambda busy, load=load: float(curve.power_w(load, busy)) for load in LOADS}  # type: ignore[misc]
+
+
+def _points(profile: Profile) -> pd.DataFrame:
+    """Power [W] of each kind of load at busy fractions of 0 to 1 by twentieths."""
+    import pandas as pd
+
+    busy = [at / 20 for at in range(21)]
+    lines = {f"{load}_w": [line(u) for u in busy] for load, line in _lines(profile).items()}
+    return pd.DataFrame({"busy_fraction": busy, **lines})
+
+
+def _draw(profile: Profile) -> None:
+    """The power curve on the terminal, with a line that says what its letters mean."""
+    from rich.text import Text
+
+    from carbon.report.plot import SEVERAL, chart
+
+    screen = console()
+    lines = {load: line for load, line in _lines(profile).items() if load != "mixed"}
+    missing = [load for load, line in lines.items() if isnan(line(1.0))]
+    if missing:
+        screen.print(Text(f"\nno power curve: the profile lacks {_lacking(profile)}"))
+        return
+    by_letter = {load[0]: line for load, line in lines.items()}
+    title = "\npower of one device [W] by busy fraction"
+    for row in chart(by_letter, title, width=min(screen.width, _WIDEST), encoding=screen.encoding):
+        screen.print(Text(row), soft_wrap=True)
+    meaning = ", ".join(f"{load[0]} {load} {_rounded(line(1.0))}" for load, line in lines.items())
+    several = f", {SEVERAL} several" if len(lines) > 1 else ""
+    screen.print(Text(f"{meaning}{several}; {_rounded(next(iter(lines.values()))(0.0))} at rest{_stand_in(profile)}"))
+
+
+def _rounded(watts: float) -> str:
+    """A power [W] for people, to 0.1 W."""
+    return f"{watts:,.1f}".removesuffix(".0")
+
+
+def _lacking(profile: Profile) -> str:
+    """What would give a profile its curve, and how."""
+    parts = [name for name, figure in (("tdp_w", profile.tdp_w), ("idle_w", profile.idle_w)) if figure is None]
+    return f"{' and '.join(parts)}; give {'it' if len(parts) == 1 else 'them'} under [power] of the profile"
+
+
+def _stand_in(profile: Profile) -> str:
+    """Which powers are not of the device itself but follow from its rated and idle power."""
+    from carbon.hardware.curve import KINDS
+
+    absent = [load for load in ("context", *KINDS) if f"{load}_w" not in profile.load]
+    if profile.kind != "gpu" or not absent:
+        return ""
+    return f". Not measured: {', '.join(absent)} follow from tdp_w and idle_w in the ratios of one H200"
+
+
+def _require_files(files: list[Path]) -> None:
+    for path in files:
+        if not path.is_file():
+            raise NotFoundError(f"no file {path}; check the path, which is relative to the present folder")
+
+
+def _target(context: typer.Context, base: Profile, output: Path | None, replace: bool) -> Path:
+    """File of the new profile. UsageError where it cannot be one, or is there already and is not to be replaced."""
+    if base.kind == "host":
+        raise UsageError(
+            f"{base.id} is a host, whose power is linear from idle to rated power; fit the profile of a device"
+        )
+    path = output or settings_of(context).path("hardware.profiles") / f"{base.id}.toml"
+    if path.suffix != ".toml":
+        raise UsageError(f"{path} is no name of a profile; end it in .toml")
+    if output and not path.parent.is_dir():
+        raise NotFoundError(f"no folder {path.parent} for {path.name}; make it first, or name another file")
+    if path.exists() and not replace:
+        raise UsageError(f"{path} exists; --replace writes over it, -o FILE names another")
+    return path
+
+
+def _write(path: Path, text: str, replace: bool) -> None:
+    from carbon.core.write import whole_file
+    from carbon.hardware.profiles import read_profile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path, replace=replace) as file:
+        file.write(text)
+    read_profile.cache_clear()
+
+
+def _check_model(models: tuple[str, ...], base: Profile, file: str, findings: Findings) -> None:
+    """Warn where the telemetry is of another model, going by the word with a digit in the profile's name."""
+    word = next((word.lower() for word in base.name.split() if any(map(str.isdigit, word))), "")
+    for model in models:
+        if word not in model.lower():
+            findings.warning(
+                "other-model", f"is of {model}, the profile of {base.name}", "check --profile", file=file, value=model
+            )
+
+
+def _parts(fitted: Fit) -> pd.DataFrame:
+    """Each power of a fitted curve [W] with the samples behind it."""
+    import pandas as pd
+
+    columns = {"name": "figure", "watts": "power_w"}
+    return pd.DataFrame(fitted.parts, columns=[columns.get(name, name) for name in fitted.parts[0]._fields])
+
+
+def _summary(fitted: Fit, path: Path) -> str:
+    left = f", {fitted.outliers:,} outliers left out" if fitted.outliers else ""
+    energy = f"modelled over measured energy {1 + fitted.bias:.4f}"
+    return f"{fitted.samples:,} samples{left}; RMSE {fitted.rmse_w:.3g} W, {energy}\nwrote {path}"
 
 
 def _readable(read: Callable[P, Profile], *args: P.args, **kwargs: P.kwargs) -> Profile:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, settings_of, show_findings
-from carbon.core.errors import LedgerError
+from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, say, settings_of, show_findings
+from carbon.core.errors import LedgerError, NotFoundError
 
 if TYPE_CHECKING:
+    from carbon.ledger.audit import Verification
     from carbon.ledger.store import Ledger
 
 app = typer.Typer(
@@ -53,21 +54,47 @@ def show(
     from carbon.core.time import month_text, parse_period
 
     periods = [month_text(month) for month in parse_period(period)] if period else None
-    entries = _ledger(context).entries(as_of=as_of, periods=periods)
+    ledger = _ledger(context)
+    entries = ledger.entries(as_of=as_of, periods=periods)
+    if period and entries.empty:
+        raise _nothing_for(period, ledger, as_of)
     emit(entries, format, "entries (all columns with --format csv)", output, shown=_SHOWN)
+
+
+def _nothing_for(period: str, ledger: Ledger, as_of: str | None) -> NotFoundError:
+    from carbon.report.monthly import month_spans
+
+    known = month_spans(ledger.entries(as_of=as_of)["period"])
+    if known:
+        return NotFoundError(f"the ledger has no entry for {period}; it has {known}")
+    return NotFoundError("the ledger has no entries yet (or had none then); run `carbon account` first")
 
 
 @app.command(epilog="Example: carbon ledger verify")
 @guarded
-def verify(context: typer.Context) -> None:
+def verify(context: typer.Context, format: FormatOption = Format.table) -> None:  # noqa: A002
     """Recompute every digest and the chain. Exit 4 when something does not hold."""
+    from carbon.ledger.audit import leftovers
     from carbon.ledger.audit import verify as audit
 
     result = audit(_ledger(context))
+    if format != Format.table:
+        _emit_verification(result, format)
     if result.faults:
         raise LedgerError("\n".join(result.faults))
-    postings = f"{result.postings:,} posting{'s' * (result.postings != 1)}"
-    typer.echo(f"{postings}, {result.entries:,} entries: every digest and the chain hold")
+    show_findings(list(leftovers(_ledger(context))))
+    if format == Format.table:
+        postings = f"{result.postings:,} posting{'s' * (result.postings != 1)}"
+        say(f"{postings}, {result.entries:,} entries: every digest and the chain hold")
+
+
+def _emit_verification(result: Verification, kind: str) -> None:
+    """One row a fault, and one with an empty fault where there is none."""
+    import pandas as pd
+
+    faults: list[str | None] = [*result.faults] or [None]
+    rows = [(result.postings, result.entries, fault) for fault in faults]
+    emit(pd.DataFrame(rows, columns=["postings", "entries", "fault"]), kind, "verification")
 
 
 @app.command(epilog="Example: carbon ledger balance --format csv")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from carbon.cli import grid, hardware, ledger, project, report
+from carbon.cli import grid, hardware, instruments, ledger, project, report
 from carbon.version import __version__
 
 HELP = "Scope 2 and Scope 3 of distributed AI-compute networks, kept in a ledger that can be traced and reckoned again."
@@ -44,9 +45,12 @@ project.add_to(app)
 report.add_to(app)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(grid.app, name="grid")
+app.add_typer(instruments.app, name="instruments")
 app.add_typer(hardware.app, name="hardware")
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Entry point of the command. A terminal of no columns is one whose width is not known; help has no room on it."""
+    if os.environ.get("COLUMNS") == "0":
+        del os.environ["COLUMNS"]
     app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,19 +13,24 @@ from carbon.cli.common import (
     FormatOption,
     console,
     emit,
+    folder_of,
     guarded,
     now,
     progress_bar,
+    say,
     settings_of,
     show_findings,
 )
-from carbon.core.errors import UsageError
+from carbon.core.errors import InputError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from carbon.config import Settings
+    from carbon.core.findings import Finding
     from carbon.pipeline import Outcome, Reckoned
     from carbon.stream import Window
 
-FolderArgument = Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder to write.")]
 MonthOption = Annotated[str | None, typer.Option("--month", metavar="M", help="Only this month, YYYY-MM.")]
 
 
@@ -37,14 +43,19 @@ def add_to(app: typer.Typer) -> None:
 
 
 @guarded
-def demo(folder: FolderArgument = Path("carbon-demo")) -> None:
+def demo(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder to write; else carbon-demo.")] = None,
+) -> None:
     """Write a small made-up network, account it, and print its monthly report."""
     from carbon.config import load
     from carbon.demo import LAST_MONTH, write_demo
     from carbon.pipeline import account as post
 
+    folder = folder or folder_of(context) / "carbon-demo"
     write_demo(folder)
-    outcome = post(load(folder), now=now())
+    with _truth_when_interrupted(load(folder)):
+        outcome = post(load(folder), now=now())
     from carbon.cli.report import print_month
 
     print_month(load(folder), LAST_MONTH)
@@ -63,35 +74,87 @@ def demo(folder: FolderArgument = Path("carbon-demo")) -> None:
 
 
 @guarded
-def init(folder: FolderArgument = Path()) -> None:
+def init(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder to write; else this one.")] = None,
+) -> None:
     """Write carbon.toml with every setting, and empty tables with their headers. Overwrites nothing."""
     from carbon.project import write_project
 
-    written = write_project(folder)
+    written = write_project(folder or folder_of(context))
     for path in written:
-        typer.echo(f"wrote {path}")
+        say(f"wrote {path}")
     if not written:
-        typer.echo("everything is there already; nothing was written")
+        say("everything is there already; nothing was written")
 
 
 @guarded
 def check(context: typer.Context, format: FormatOption = Format.table) -> None:  # noqa: A002
     """Read everything, post nothing, and list all findings. Exit 1 when there are errors."""
-    reckoned = _reckon(context, None, None, None)
+    try:
+        reckoned = _reckon(context)
+    except InputError as error:
+        if format == Format.table:
+            raise
+        _emit_findings(error.findings, format)
+        raise typer.Exit(error.exit_code) from None
     findings = list(reckoned.findings)
     if format == Format.table:
-        from carbon.report.console import print_findings
-
-        print_findings(findings, console())
-        typer.echo(f"{reckoned.rows:,} rows: {_counts(reckoned)}")
+        show_findings(findings)
+        say(f"{_looked_at(settings_of(context), reckoned)}: {_counts(reckoned)}")
     else:
-        import pandas as pd
-
-        from carbon.core.findings import Finding
-
-        emit(pd.DataFrame(findings, columns=list(Finding._fields)).astype({"row": "Int64"}), format, "findings")
+        _emit_findings(findings, format)
     if reckoned.findings.count("error"):
         raise typer.Exit(1)
+
+
+def _emit_findings(findings: list[Finding], kind: str) -> None:
+    """Findings as the data of `check`."""
+    import pandas as pd
+
+    from carbon.core.findings import Finding
+
+    emit(pd.DataFrame(findings, columns=list(Finding._fields)).astype({"row": "Int64"}), kind, "findings")
+
+
+def _looked_at(settings: Settings, reckoned: Reckoned) -> str:
+    """What `check` read: files, rows, nodes, months, and how many nodes take the usual host of their devices."""
+    from carbon.report.monthly import month_spans
+
+    nodes, usual = _node_counts(settings)
+    parts = [
+        _many(len(reckoned.files), "workload file"),
+        _many(reckoned.rows, "row"),
+        _many(nodes, "node") + (f" ({usual:,} with the usual host of their devices)" if usual else ""),
+        *([month_spans(reckoned.months)] if reckoned.months else []),
+    ]
+    return ", ".join(parts)
+
+
+def _node_counts(settings: Settings) -> tuple[int, int]:
+    """Number of nodes in the register, and of those that name no host where their device profile does."""
+    from carbon.core.findings import Findings
+    from carbon.hardware.profiles import find_profile
+    from carbon.readers.convert import Dialect
+    from carbon.readers.nodes import parse_nodes
+
+    dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"))
+    nodes = parse_nodes(settings.path("inputs.nodes"), dialect, Findings(), settings.text("inputs.nodes"))
+    own = str(settings.path("hardware.profiles"))
+    silent = nodes[nodes["host"].isna() | nodes["host"].eq("")]
+
+    def has_host(hardware: str) -> bool:
+        try:
+            return bool(find_profile(hardware, own).host)
+        except (NotFoundError, ValueError):
+            return False
+
+    usual = [name for name in silent["hardware"].dropna().unique() if has_host(str(name))]
+    return nodes["node"].nunique(), silent.loc[silent["hardware"].isin(usual), "node"].nunique()
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number:,} {word}{'s' * (number != 1)}"
 
 
 @guarded
@@ -113,13 +176,29 @@ def account(
     if cause and cause not in CAUSES:
         raise UsageError(f"--cause {cause} is none of {', '.join(CAUSES)}")
     settings = settings_of(context, **({"grid__uncovered": "report"} if allow_uncovered else {}))
-    with progress_bar(_file_count(context), "accounting") as progress:
+    with _truth_when_interrupted(settings), progress_bar(_file_count(context), "accounting") as progress:
         outcome = post(
             settings, window=_window(month, from_, to), now=now(), dry_run=dry_run, remove=remove, cause=cause,
             reason=reason, progress=progress,
         )  # fmt: skip
-    show_findings(list(outcome.reckoned.findings))
-    typer.echo(_summary(outcome, dry_run=dry_run))
+        show_findings(list(outcome.reckoned.findings))
+        say(_summary(outcome, dry_run=dry_run))
+
+
+@contextmanager
+def _truth_when_interrupted(settings: Settings) -> Iterator[None]:
+    """Let an interruption say whether anything was posted before it came."""
+    from carbon.ledger.store import Ledger
+
+    ledger = Ledger(settings.path("ledger.path"))
+    before = ledger.head().posting
+    try:
+        yield
+    except KeyboardInterrupt:
+        after = ledger.head().posting
+        if after == before:
+            raise KeyboardInterrupt("nothing was posted, the ledger is as it was") from None
+        raise KeyboardInterrupt(f"posting {after} had been posted already; see `carbon ledger log`") from None
 
 
 def _summary(outcome: Outcome, *, dry_run: bool) -> str:
@@ -131,11 +210,11 @@ def _summary(outcome: Outcome, *, dry_run: bool) -> str:
     return f"{period}: {verb} {posting.entries:,} entries, {posting.reversals:,} of them reversals"
 
 
-def _reckon(context: typer.Context, month: str | None, from_: str | None, to: str | None) -> Reckoned:
+def _reckon(context: typer.Context) -> Reckoned:
     from carbon.pipeline import reckon
 
     with progress_bar(_file_count(context), "checking") as progress:
-        return reckon(settings_of(context), window=_window(month, from_, to), now=now(), progress=progress)
+        return reckon(settings_of(context), now=now(), progress=progress)
 
 
 def _file_count(context: typer.Context) -> int:
@@ -157,4 +236,4 @@ def _window(month: str | None, from_: str | None, to: str | None) -> Window:
 
 def _counts(reckoned: Reckoned) -> str:
     errors, warnings = (reckoned.findings.count(severity) for severity in ("error", "warning"))
-    return f"{errors:,} error{'s' * (errors != 1)}, {warnings:,} warning{'s' * (warnings != 1)}"
+    return f"{_many(errors, 'error')}, {_many(warnings, 'warning')}"

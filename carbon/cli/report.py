@@ -62,13 +62,19 @@ def report(
     from carbon.report.monthly import report as rows
 
     settings = settings_of(context)
+    _require_posted(settings, as_of)
     words = [word.strip() for word in by.split(",") if word.strip()]
     if format == ReportFormat.table and output is None:
         print_month(settings, period, words, str(energy), str(hardware), as_of)
         return
     ledger = Ledger(settings.path("ledger.path"))
     frame = rows(
-        ledger, period or _last_month(settings), by=words, energy=str(energy), hardware=str(hardware), as_of=as_of
+        ledger,
+        period or _last_month(settings, as_of),
+        by=words,
+        energy=str(energy),
+        hardware=str(hardware),
+        as_of=as_of,
     )
     emit(frame, str(format), "report", output)
 
@@ -80,12 +86,12 @@ def print_month(
     """The report for people, on standard output."""
     from carbon.ledger.store import Ledger
     from carbon.report.console import print_report
-    from carbon.report.monthly import months_of, statement
-    from carbon.report.notes import report_notes
+    from carbon.report.monthly import months_of
+    from carbon.report.notes import report_notes, warning_notes
 
     ledger = Ledger(settings.path("ledger.path"))
-    wanted = period or _last_month(settings)
-    lines = statement(ledger.live(as_of, months_of(wanted)), energy, hardware)
+    wanted = period or _last_month(settings, as_of)
+    entries, told = ledger.live(as_of, months_of(wanted)), ledger.findings(months_of(wanted), as_of)
     print_report(
         ledger,
         wanted,
@@ -95,14 +101,29 @@ def print_month(
         hardware=hardware,
         as_of=as_of,
         entity=settings.text("entity.name"),
-        notes=report_notes(lines),
+        notes=[*report_notes(entries, hardware), *warning_notes(told, months_of(wanted))],
     )
 
 
-def _last_month(settings: Settings) -> str:
+def _last_month(settings: Settings, as_of: str | None) -> str:
     from carbon.ledger.store import Ledger
 
-    periods = Ledger(settings.path("ledger.path")).live()["period"]
+    periods = Ledger(settings.path("ledger.path")).live(as_of)["period"]
     if periods.empty:
         raise NotFoundError("the ledger is empty; run `carbon account` first")
     return str(periods.max())
+
+
+def _require_posted(settings: Settings, as_of: str | None) -> None:
+    """Raise NotFoundError where a ledger that has postings had none at that time: a day is its first instant."""
+    from carbon.core.time import is_day, isoformat, to_us
+    from carbon.ledger.store import Ledger
+
+    ledger = Ledger(settings.path("ledger.path"))
+    if as_of is None or not ledger.postings(as_of).empty or ledger.head().recorded_at is None:
+        return
+    first = isoformat(to_us(ledger.postings()["recorded_at"].iloc[0].to_pydatetime()))
+    day = " (a day is 00:00 UTC of it)" if is_day(as_of) else ""
+    raise NotFoundError(
+        f"nothing was posted by --as-of {as_of}{day}: the first `carbon account` posted at {first}; name that time or later"
+    )

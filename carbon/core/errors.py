@@ -32,6 +32,15 @@ class InputError(CarbonError):
         super().__init__("\n".join(str(finding) for finding in self.findings))
 
 
+class InputWarning(UserWarning):
+    """What a reader of the Python interface passes over without refusing it; all of it in `.findings`."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        """Keep the findings; the text is one line for each."""
+        self.findings = list(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
 class UsageError(CarbonError):
     """An option or argument that cannot be understood."""
 

@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING, NamedTuple
 from carbon.core.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-ERROR, WARNING = "error", "warning"
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Places = Sequence[int] | NDArray[np.integer]
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
 SHOWN_PER_KIND = 20
+SHOWN_CHARACTERS = 60
+
+
+def shown(value: object) -> str:
+    """Text of a value as messages show it: cut after 60 characters, with its length where it was cut."""
+    text = str(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}… ({len(text):,} characters)"
 
 
 class Finding(NamedTuple):
@@ -40,6 +52,7 @@ class Findings:
     def __init__(self, found: Iterable[Finding] = ()) -> None:
         """Start with what another reader found."""
         self._kept: list[Finding] = []
+        self._tallies: Counter[Finding] = Counter()
         self._count: Counter[tuple[str, str, str]] = Counter()
         self.extend(found)
 
@@ -60,12 +73,36 @@ class Findings:
         """Add a fault that does not stop the work but stays visible."""
         self.add(_finding(WARNING, code, problem, mend, place))
 
+    def note(self, code: str, problem: str, mend: str, **place: object) -> None:
+        """Add what is no fault and belongs to the figures; `mend` says what it means. `place` holds file, row, column, value."""
+        self.add(_finding(NOTE, code, problem, mend, place))
+
+    def each(
+        self, severity: str, code: str, file: str, places: Places, describe: Callable[[int], dict[str, object]]
+    ) -> None:
+        """Add a fault of one kind at each of many places; `describe` is asked for those alone that are shown.
+
+        It gives problem, mend, row, column and value of the fault at a place.
+        """
+        kind = (severity, code, file)
+        room = max(0, SHOWN_PER_KIND - self._count[kind])
+        for place in places[:room]:
+            said = describe(int(place))
+            self.add(_finding(severity, code, str(said["problem"]), str(said["mend"]), {"file": file, **said}))
+        self._count[kind] += max(0, len(places) - room)
+
+    def tally(self, code: str, count: int, problem: str, mend: str, **place: object) -> None:
+        """Add to the one warning that counts all cells like it: the number follows `problem`. `place` holds file."""
+        if count:
+            self._tallies[_finding(WARNING, code, problem, mend, place)] += count
+
     def extend(self, found: Iterable[Finding]) -> None:
         """Add each finding of another list, with the counts behind them where it has any."""
-        hidden = found.hidden() if isinstance(found, Findings) else {}
         for finding in found._kept if isinstance(found, Findings) else found:
             self.add(finding)
-        self._count.update(hidden)
+        if isinstance(found, Findings):
+            self._count.update(found.hidden())
+            self._tallies.update(found._tallies)
 
     def hidden(self) -> dict[tuple[str, str, str], int]:
         """How many findings of each (severity, code, file) were counted but not kept."""
@@ -74,7 +111,8 @@ class Findings:
 
     def count(self, severity: str) -> int:
         """Number of findings of a severity, the counted ones included."""
-        return sum(n for kind, n in self._count.items() if kind[0] == severity)
+        tallied = len(self._tallies) if severity == WARNING else 0
+        return tallied + sum(n for kind, n in self._count.items() if kind[0] == severity)
 
     @property
     def errors(self) -> list[Finding]:
@@ -88,14 +126,30 @@ class Findings:
 
     def __iter__(self) -> Iterator[Finding]:
         """Errors first, each kind followed by a line that counts what is not listed."""
-        shown = sorted(self._kept, key=lambda found: (found.severity != ERROR, found.file, found.row or 0))
-        yield from shown
+        shown_ = [*self._kept, *self._tallied()]
+        rank = {ERROR: 0, WARNING: 1}
+        yield from sorted(shown_, key=lambda found: (rank.get(found.severity, 2), found.file, found.row or 0))
         for (severity, code, file), more in self.hidden().items():
             yield Finding(severity, code, file, None, "", "", f"{more:,} more of this kind", "mend the cause once")
 
+    def _tallied(self) -> Iterator[Finding]:
+        """The warnings that count, of the first few files each, then those of all other files as one."""
+        rest: Counter[Finding] = Counter()
+        files: Counter[tuple[str, str]] = Counter()
+        for found, count in sorted(self._tallies.items()):
+            kind = (found.code, found.problem)
+            files[kind] += 1
+            if files[kind] <= SHOWN_PER_KIND:
+                yield found._replace(problem=f"{found.problem}: {count:,}")
+            else:
+                rest[found._replace(file="")] += count
+        for found, count in rest.items():
+            more = files[found.code, found.problem] - SHOWN_PER_KIND
+            yield found._replace(file=f"{more:,} more file{'s' * (more != 1)}", problem=f"{found.problem}: {count:,}")
+
     def __len__(self) -> int:
         """Number of findings, the counted ones included."""
-        return sum(self._count.values())
+        return sum(self._count.values()) + len(self._tallies)
 
 
 def _finding(severity: str, code: str, problem: str, mend: str, place: dict[str, object]) -> Finding:
@@ -106,8 +160,8 @@ def _finding(severity: str, code: str, problem: str, mend: str, place: dict[str,
         code,
         str(place.get("file", "")),
         int(str(row)) if row is not None else None,
-        str(place.get("column", "")),
-        "" if value is None else str(value)[:80],
+        shown(place.get("column", "")),
+        "" if value is None else shown(value),
         problem,
         mend,
     )

@@ -27,17 +27,17 @@ _BELOW_MICROSECOND = re.compile(r"[.,]\d{6}0*[1-9]")
 
 
 def to_us(moment: datetime) -> int:
-    """Microseconds since 1970 UTC of an aware datetime."""
+    """Instant [us since 1970 UTC] of an aware datetime."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def from_us(us: int) -> datetime:
-    """The aware datetime, in UTC, of microseconds since 1970."""
+    """The aware datetime, in UTC, of an instant [us since 1970]."""
     return EPOCH + timedelta(microseconds=int(us))
 
 
 def isoformat(us: int) -> str:
-    """ISO 8601 text with `Z`, as short as it can be without losing anything."""
+    """ISO 8601 text with `Z` of an instant [us since 1970], as short as it can be without losing anything."""
     return from_us(us).isoformat().replace("+00:00", "Z")
 
 
@@ -47,7 +47,7 @@ def is_day(text: str) -> bool:
 
 
 def parse_instant(text: str) -> int:
-    """Microseconds since 1970 of ISO 8601 text with an offset; a plain date is 00:00 UTC.
+    """Instant [us since 1970] of ISO 8601 text with an offset; a plain date is 00:00 UTC.
 
     Raises ValueError with the reason: not a time, naive, or finer than a microsecond.
     """
@@ -66,7 +66,7 @@ def parse_instant(text: str) -> int:
 
 
 def us_of(times: pd.Series, missing: int = 0) -> NDArray[np.int64]:
-    """Microseconds since 1970 of a column of instants; NaT becomes `missing`."""
+    """Instants [us since 1970] of a column of times; NaT becomes `missing`."""
     us = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[us]")
     return np.where(np.isnat(us), missing, us.astype(np.int64))
 

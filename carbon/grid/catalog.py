@@ -10,11 +10,11 @@ import pandas as pd
 from carbon.core.time import parse_instant
 from carbon.grid import store
 from carbon.grid.dataset import STATUSES, TIERS, open_grid
-from carbon.grid.tables import Zone, zones
+from carbon.grid.tables import Zone, plain, zones
 from carbon.grid.tiers import annual_years, typical_zones
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def zone_table(text: str = "", *, folder: str | Path = "grid", own: str = "") -> pd.DataFrame:
-    """Zones whose id, name or country hold every word of `text`, one row each, the zone of that very id first.
+    """Zones whose id, name, country or parent's name hold every word of `text`, one row each, the zone of that very id first.
 
     Columns of `Zone`, then `typical` (yes, no), `annual` (years of its own figures) and `imported` (sources of the
     series in `folder`), lists separated by a space and by "; ".
@@ -31,7 +31,7 @@ def zone_table(text: str = "", *, folder: str | Path = "grid", own: str = "") ->
     imported: dict[str, list[str]] = {}
     for series in store.load(folder):
         imported.setdefault(series.zone, []).append(series.source)
-    typical = set(typical_zones(own))
+    typical, known = set(typical_zones(own)), zones(own)
     rows = [
         (
             *zone,
@@ -39,15 +39,16 @@ def zone_table(text: str = "", *, folder: str | Path = "grid", own: str = "") ->
             " ".join(str(year) for year in annual_years(zone.zone, own)),
             "; ".join(imported.get(zone.zone, [])),
         )
-        for zone in sorted(zones(own).values(), key=lambda zone: (zone.zone.casefold() != text.casefold(), zone))
-        if _holds(zone, text)
+        for zone in sorted(known.values(), key=lambda zone: (zone.zone.casefold() != text.casefold(), zone))
+        if _holds(zone, known, text)
     ]
     return pd.DataFrame(rows, columns=[*Zone._fields, "typical", "annual", "imported"])
 
 
-def _holds(zone: Zone, text: str) -> bool:
-    place = f"{zone.zone} {zone.name} {zone.country}".casefold()
-    return all(word in place for word in text.casefold().split())
+def _holds(zone: Zone, known: Mapping[str, Zone], text: str) -> bool:
+    within = known[zone.parent].name if zone.parent in known else ""
+    place = plain(f"{zone.zone} {zone.name} {zone.country} {within}")
+    return all(word in place for word in plain(text).split())
 
 
 def series_table(
@@ -76,5 +77,7 @@ def series_table(
 
 
 def _words(codes: NDArray[np.integer], words: Sequence[str]) -> NDArray[np.object_]:
-    held: NDArray[np.object_] = np.array([*words, ""], object)[codes]  # -1, a cell that no tier covers, is the last: empty
+    held: NDArray[np.object_] = np.array([*words, ""], object)[
+        codes
+    ]  # -1, a cell that no tier covers, is the last: empty
     return held

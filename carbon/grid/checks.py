@@ -83,15 +83,16 @@ def check_stamps(series: pd.DataFrame, findings: Findings, file: str) -> None:
 
 
 def check_gaps(series: pd.DataFrame, findings: Findings, file: str) -> None:
-    """Warn once of the time between intervals of one series that no interval covers."""
+    """Warn once of the time [h] between intervals of one series that no interval covers."""
     start, latest = series["start_us"].to_numpy(), _latest_end(series["end_us"].to_numpy())
     gaps = np.flatnonzero((start > latest) & (latest != NO_END))
     if len(gaps):
         hours = (start[gaps] - latest[gaps]).sum() / HOUR_US
         findings.warning(
-            "gaps", f"has {len(gaps):,} gaps, {hours:g} hours in all, the first from {isoformat(latest[gaps[0]])} "
-            f"to {isoformat(start[gaps[0]])}", "import what is missing; until then those hours fall to the next tier",
-            file=file, row=series.index[gaps[0]], column="start", value=series_name(series),
+            "gaps", f"{series_name(series)} has {len(gaps):,} gaps, {hours:g} hours in all, the first from "
+            f"{isoformat(latest[gaps[0]])} to {isoformat(start[gaps[0]])}",
+            "import what is missing; until then those hours fall to the next tier",
+            file=file, row=series.index[gaps[0]], column="start",
         )  # fmt: skip
 
 
@@ -101,9 +102,9 @@ def check_clock(series: pd.DataFrame, findings: Findings, file: str) -> None:
     rule = local_clock(series["start_us"].to_numpy(), series["end_us"].to_numpy())
     if rule:
         findings.warning(
-            "local-clock", f"lacks the hour of the spring change and doubles or lacks that of the autumn change ({rule} rules)",
-            "write times with their true offset, or without one and set time_zone under [inputs]",
-            file=file, column="start", value=series_name(series),
+            "local-clock", f"{series_name(series)} follows a local clock with daylight saving time ({rule} rules): it "
+            "lacks the hour of the spring change and doubles or lacks that of the autumn change",
+            "write times with their true offset, or without one and set time_zone under [inputs]", file=file, column="start",
         )  # fmt: skip
 
 
@@ -143,8 +144,9 @@ def _latest_end(end: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[t
 
 
 def series_name(series: pd.DataFrame) -> str:
-    """Zone and source of the rows of one series."""
-    return " ".join(series[list(SERIES)].iloc[0])
+    """Zone and source of the rows of one series, for a message."""
+    zone, source = series[list(SERIES)].iloc[0]
+    return f"{zone} (source {source})"
 
 
 def report(
@@ -152,5 +154,5 @@ def report(
 ) -> None:  # fmt: skip
     """Add an error for each row, naming its zone and the instant in `column`."""
     for row, us, zone in zip(rows.index, rows[f"{column}_us"], rows["zone"], strict=True):
-        value = f"{zone} {isoformat(us)}" if us != NO_END else zone
-        findings.error(code, problem, mend, file=file, row=row, column=column, value=value)
+        value = isoformat(us) if us != NO_END else ""
+        findings.error(code, f"{problem} ({zone})", mend, file=file, row=row, column=column, value=value)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from carbon.core.errors import UsageError
 from carbon.core.findings import Findings
-from carbon.core.time import HOUR_US, parse_instant
+from carbon.core.time import DAY_US, HOUR_US, parse_instant
 from carbon.grid import store, tiers
 from carbon.grid.tables import near_names, number, rows, zones
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TIERS = ("measured", "typical", "annual")
 STATUSES = ("final", "preliminary", "estimated")
 MISSING = -1
+LONG_US = 28 * DAY_US
 
 
 class GridOptions(NamedTuple):
@@ -57,21 +58,26 @@ def open_grid(
     folder: str | Path = "grid",
     options: GridOptions | None = None,
     findings: Findings | None = None,
+    known_at: str | int | None = None,
 ) -> xr.Dataset:
     """Intensity of zones over [start, end) from imported series and bundled tiers, each hour by the best allowed tier.
 
     Dims (zone, time); `time` = interval starts, UTC, regular. Variables `direct_g_per_kwh`, `lifecycle_g_per_kwh`
     [g/kWh], NaN = not covered; `tier`, `status`, `factor` are codes into their attributes; `loss_k` (zone, year) [1]
-    is losses per consumption; `step_us` (zone) the step of a zone's own series. Raises InputError for an unknown zone,
-    UsageError for a range without hours.
+    is losses per consumption; `step_us` (zone) the step of a zone's own series. `known_at`: with the series as they had
+    come by then, inclusive, so that a past account can be reckoned again. Raises InputError for an unknown zone,
+    UsageError for no zone, for what is no time, and for a range without hours.
     """
     found = Findings() if findings is None else findings
     options = options or GridOptions()
-    begin, stop = (parse_instant(edge) if isinstance(edge, str) else edge for edge in (start, end))
-    ids = sorted(set(wanted))
+    begin, stop = _instant(start, "start"), _instant(end, "end")
+    ids = sorted({wanted} if isinstance(wanted, str) else set(wanted))
+    if not ids:
+        raise UsageError('no zone is named: give at least one, such as ["GB"]')
     _check_zones(ids, options, found)
     found.raise_errors()
-    series = [one for one in store.load(folder, ids) if "measured" in options.tiers]
+    known = None if known_at is None else _instant(known_at, "known_at")
+    series = store.load(folder, ids, known) if {"measured", "annual"} & set(options.tiers) else []
     steps = {zone: _step(begin, stop, [one for one in series if one.zone == zone]) for zone in ids}
     axis = _axis(begin, stop, math.gcd(HOUR_US, *steps.values()))
     builder = _Builder(ids, axis, list(steps.values()))
@@ -79,6 +85,13 @@ def open_grid(
         own = [one for one in series if one.zone == zone]
         _fill_zone(builder, zone, own, options, found)
     return builder.dataset(options)
+
+
+def _instant(moment: str | int, name: str) -> int:
+    try:
+        return parse_instant(moment) if isinstance(moment, str) else int(moment)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{name} = {moment!r} {error}; write it as 2026-10-01 or 2026-10-01T00:00:00Z") from None
 
 
 def check_nested(ids: Sequence[str], findings: Findings, own: str = "") -> None:
@@ -193,8 +206,9 @@ def _fill_zone(
     builder: _Builder, zone: str, series: Sequence[store.Series], options: GridOptions, findings: Findings
 ) -> None:
     for tier in options.tiers:
+        if tier != "typical":
+            _fill_series(builder, zone, _of_tier(series, tier), options, findings, tier)
         if tier == "measured":
-            _fill_measured(builder, zone, series, options, findings)
             continue
         cells = builder.empty(zone)
         starts = builder.axis[cells]
@@ -211,8 +225,17 @@ def _fill_zone(
             builder.put(zone, cells[mask], filling.direct[mask], filling.lifecycle[mask], row, status)
 
 
-def _fill_measured(
-    builder: _Builder, zone: str, series: Sequence[store.Series], options: GridOptions, findings: Findings
+def _of_tier(series: Sequence[store.Series], tier: str) -> list[store.Series]:
+    """Series with the intervals of a tier alone: a mean of a month or more is no measurement of an hour."""
+    pieces = []
+    for one in series:
+        long = one.rows["end_us"] - one.rows["start_us"] >= LONG_US
+        pieces.append(one._replace(rows=one.rows[long if tier == "annual" else ~long]))
+    return [one for one in pieces if len(one.rows)]
+
+
+def _fill_series(
+    builder: _Builder, zone: str, series: Sequence[store.Series], options: GridOptions, findings: Findings, tier: str
 ) -> None:
     step = int(builder.axis[1] - builder.axis[0]) if len(builder.axis) > 1 else HOUR_US
     year_of_cell = builder.axis.view("M8[us]").astype("M8[Y]").astype(np.int64) + 1970
@@ -224,19 +247,20 @@ def _fill_measured(
             continue
         cells, values = _cells(one, builder.axis, step)
         wanted = (year_of_cell[cells] == year) & np.isin(cells, empty)
-        _put_series(builder, zone, one, cells[wanted], values[wanted])
+        _put_series(builder, zone, one, cells[wanted], values[wanted], tier)
 
 
 def _put_series(
-    builder: _Builder, zone: str, one: store.Series, cells: NDArray[np.int64], values: NDArray[np.int64]
+    builder: _Builder, zone: str, one: store.Series, cells: NDArray[np.int64], values: NDArray[np.int64], tier: str
 ) -> None:
     held = one.rows.iloc[values]
     labels = held[["basis", "gas", "gwp_set", "includes_losses"]].reset_index(drop=True)
     for (basis, gas, gwp_set, losses), group in labels.groupby(list(labels.columns), dropna=False):
         place = group.index.to_numpy()
-        name = f"{zone}/measured/{one.source}@{one.version}"
-        factor = Factor(name, "measured", "", "", one.source, str(basis), str(gas), _text(gwp_set), bool(losses))
-        status = held["status"].iloc[place].map(STATUSES.index).to_numpy(np.int8)
+        name = f"{zone}/{tier}/{one.source}@{one.version}"
+        factor = Factor(name, tier, "", "", one.source, str(basis), str(gas), _text(gwp_set), bool(losses))
+        told = held["status"].iloc[place].map(STATUSES.index).to_numpy(np.int8)
+        status = told if tier == "measured" else np.full_like(told, STATUSES.index("estimated"))
         direct, lifecycle = (held[f"{kind}_g_per_kwh"].iloc[place].to_numpy(float) for kind in ("direct", "lifecycle"))
         builder.put(zone, cells[place], direct, lifecycle, factor, status)
 
@@ -258,13 +282,19 @@ def _best(series: Sequence[store.Series], year: int, order: Sequence[str]) -> st
     counts = [(one, store.years(one).get(year, 0)) for one in series]
     present = [(one, count) for one, count in counts if count]
     rank = {name: place for place, name in enumerate(order)}
-    present.sort(key=lambda pair: (rank.get(pair[0].source, len(rank)), -pair[1], pair[0].source))
+
+    def key(pair: tuple[store.Series, int]) -> tuple[int, int, str]:
+        source = pair[0].source  # of a mix also under its first word, without the factors that it was reckoned with
+        place = rank.get(source, rank.get(source.partition(" (generation mix")[0], len(rank)))
+        return place, -pair[1], source
+
+    present.sort(key=key)
     return present[0][0] if present else None
 
 
 def _warn_of_change(zone: str, chosen: dict[int, store.Series | None], findings: Findings) -> None:
     for year, one in chosen.items():
-        bases = set() if one is None else set(one.rows["basis"])
+        bases = set() if one is None else set(one.rows["basis"].unique())
         if len(bases) > 1:
             findings.warning(
                 "basis-change", f"changes its basis within {year} ({', '.join(sorted(bases))})",

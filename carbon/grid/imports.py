@@ -44,7 +44,7 @@ class ImportResult(NamedTuple):
 def import_series(
     path: str | Path, folder: str | Path, *, retrieved_us: int, dialect: Dialect | None = None, own: str = ""
 ) -> ImportResult:
-    """Read a file as `read_series` does and keep it in `folder`; nothing is kept when there is an error.
+    """Read the series of a file [g/kWh] as `read_series` does, and keep them in `folder` unless there is an error.
 
     `retrieved_us`: when the file was got [us]; `own`: folder of the analyst's tables. Faults are in the result.
     """
@@ -162,7 +162,13 @@ def _with_ends(rows: pd.DataFrame, findings: Findings, name: str) -> pd.DataFram
     for _, series in rows.groupby(list(SERIES)):
         twice = series.duplicated("start_us")
         checks.report(
-            series[twice], "start", "duplicate-row", "stands twice in its series", "keep one of the rows", findings, name
+            series[twice],
+            "start",
+            "duplicate-row",
+            "stands twice in its series",
+            "keep one of the rows, or write true offsets if these times are of a local clock with daylight saving",
+            findings,
+            name,
         )
         found = _found_ends(series[~twice], findings, name)
         checks.check_stamps(found, findings, name)
@@ -181,9 +187,10 @@ def _found_ends(series: pd.DataFrame, findings: Findings, name: str) -> pd.DataF
     if len(changes):
         before, after = steps[changes[0] : changes[0] + 2] // (60 * SECOND_US)
         findings.warning(
-            "step-change", f"changes its step {len(changes):,} times, first from {before} to {after} minutes",
+            "step-change", f"{checks.series_name(series)} changes its step {len(changes):,} times, first from {before} "
+            f"to {after} minutes",
             "compare it with the publisher's, or add the column end: rows missing in turn look like a longer step",
-            file=name, row=series.index[changes[0] + 1], column="start", value=checks.series_name(series),
+            file=name, row=series.index[changes[0] + 1], column="start",
         )  # fmt: skip
     found = np.where(steps == 0, NO_END, starts + steps)
     return series.assign(end_us=np.where(given, series["end_us"], found))

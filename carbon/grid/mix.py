@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from carbon.core.findings import Findings
 
-_UNIT = re.compile(r"_([kmg]wh?)$")
+_UNIT = re.compile(r"[_ ]+[(\[]?([kmgt]wh?)[)\]]?$")
 _USUAL_UNIT = "mw"
 
 
@@ -61,7 +61,9 @@ def _mean(
     generation: Mapping[str, NDArray[np.float64]], factor: pd.Series, total: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     unknown = _sum((amount for fuel, amount in generation.items() if np.isnan(factor[fuel])), len(total))
-    mass = _sum((amount * factor[fuel] for fuel, amount in generation.items() if factor[fuel] == factor[fuel]), len(total))
+    mass = _sum(
+        (amount * factor[fuel] for fuel, amount in generation.items() if factor[fuel] == factor[fuel]), len(total)
+    )
     mean = np.full(len(total), np.nan)
     np.divide(mass, total, out=mean, where=(total > 0) & (unknown == 0))
     return mean
@@ -76,7 +78,7 @@ def _sum(arrays: Iterable[NDArray[np.float64]], length: int) -> NDArray[np.float
 
 
 def fuel_columns(names: Sequence[str], factors: pd.DataFrame) -> dict[str, str]:
-    """The columns of a header that hold fuels, with the fuel of each: `coal`, `Coal` and `coal_mw` are coal."""
+    """The columns of a header that hold fuels, with the fuel of each: `coal`, `coal_mw` and `Coal (MW)` are coal."""
     found = {name: _UNIT.sub("", name.casefold()) for name in names}
     return {name: fuel for name, fuel in found.items() if fuel in factors.index}
 
@@ -105,7 +107,7 @@ def check_fuels(names: Sequence[str], fuels: Mapping[str, str], findings: Findin
 def read_generation(
     table: pd.DataFrame, fuels: Mapping[str, str], factors: pd.DataFrame, decimal: str, findings: Findings, file: str
 ) -> pd.DataFrame:
-    """Generation by fuel, in the file's unit, without storage; NaN where a cell is empty. Faulty cells are findings."""
+    """Generation by fuel in the file's unit, such as [MW], without storage; NaN if empty. Faulty cells are findings."""
     generation = {}
     for name, fuel in fuels.items():
         if name in table and factors.at[fuel, "generation"]:

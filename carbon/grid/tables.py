@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,6 +13,12 @@ from carbon.core.resources import folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+_ALIASES = {"uk": "gb", "united kingdom": "gb", "england": "gb", "usa": "us", "america": "us", "ercot": "us-tex-erco"}
+_ALIKE = 0.77
+_SHORT = 3
+_SHOWN = 11
 
 
 class Zone(NamedTuple):
@@ -57,13 +64,34 @@ def zones(own: str = "") -> dict[str, Zone]:
 
 
 def near_names(name: str, known: Mapping[str, object]) -> str:
-    """Up to three known ids that look like `name`, or whose zone is called so, for a message; empty when none does."""
+    """Known ids that may be meant by `name`, for a message; empty when none looks like it.
+
+    Zones that are called so, with those inside them, before ids and then names that are spelled like it.
+    """
     from difflib import get_close_matches
 
-    by_fold = {zone.name.casefold(): key for key, zone in known.items() if isinstance(zone, Zone)}
-    by_fold |= {key.casefold(): key for key in known}
-    close = get_close_matches(name.casefold(), by_fold, n=3, cutoff=0.6)
-    return ", ".join(dict.fromkeys(by_fold[key] for key in close))
+    fold = plain(name)
+    called = {key: plain(zone.name) for key, zone in known.items() if isinstance(zone, Zone)}
+    found = [key for key, of_zone in called.items() if of_zone == fold or key.casefold() == _ALIASES.get(fold)]
+    found += [key for key, zone in known.items() if isinstance(zone, Zone) and zone.parent in found]
+    if len(fold) >= _SHORT:
+        found += [
+            key for key, of_zone in called.items() if f" {fold} " in f" {of_zone} " or fold in plain(key).split("-")
+        ]
+    if not found:
+        ids = {key.casefold(): key for key in known}
+        found = [ids[key] for key in get_close_matches(fold, ids, n=3, cutoff=_ALIKE)]
+    if not found and len(fold) >= _SHORT:
+        names = {of_zone: key for key, of_zone in called.items()}
+        found = [names[key] for key in get_close_matches(fold, names, n=3, cutoff=_ALIKE)]
+    shown = list(dict.fromkeys(found))
+    return ", ".join([*shown[:_SHOWN], *(["…"] if len(shown) > _SHOWN else [])])
+
+
+def plain(text: str) -> str:
+    """Lower case without accents."""
+    parts = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(part for part in parts if not unicodedata.combining(part))
 
 
 def number(text: str) -> float:

@@ -29,7 +29,7 @@ class Filling(NamedTuple):
 
 
 def typical(zone: str, start_us: NDArray[np.int64], own: str = "") -> Filling | None:
-    """Typical intensity of a zone for cells that start at `start_us`; None when the zone has no such table."""
+    """Typical intensity [g/kWh] of a zone for cells that start at `start_us` [us]; None when it has no such table."""
     table = _typical_table(own).get(zone)
     if table is None:
         return None
@@ -48,7 +48,7 @@ def typical(zone: str, start_us: NDArray[np.int64], own: str = "") -> Filling | 
 
 
 def annual(zone: str, start_us: NDArray[np.int64], parent: bool = True, own: str = "") -> Filling | None:
-    """Annual intensity for each cell: the newest year not after the cell's, at most five back, else the country's.
+    """Annual intensity [g/kWh] by cell: the newest year not after the cell's, at most five back, else the country's.
 
     None when neither has any.
     """

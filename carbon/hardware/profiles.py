@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from carbon.core.errors import NotFoundError
+from carbon.core.errors import NotFoundError, UsageError
+from carbon.core.findings import shown
 from carbon.core.resources import folder
+
+KINDS = ("gpu", "host", "system")
 
 
 class Estimate(NamedTuple):
@@ -21,7 +25,10 @@ class Estimate(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """A device (`gpu`), a `host`, or a `system` that holds its devices. Unknown figures are None."""
+    """A device (`gpu`), a `host`, or a `system` that holds its devices. Unknown figures are None.
+
+    Of one unit: `tdp_w`, `idle_w` and `load` by kind [W] (per token [J]), `mass_kg` [kg], `embodied_kgco2e` [kg].
+    """
 
     id: str
     name: str
@@ -34,6 +41,7 @@ class Profile(NamedTuple):
     tdp_w: float | None
     idle_w: Estimate | None
     load: dict[str, float]
+    curve: dict[str, str | float]
     mass_kg: float | None
     embodied_kgco2e: Estimate
     stages: tuple[str, ...]
@@ -50,61 +58,162 @@ class Profile(NamedTuple):
 
 def find_profile(name: str, own: str = "") -> Profile:
     """Profile of an id (own folder first) or of a TOML file (beside it first). Raises NotFoundError with near names."""
+    return read_profile(profile_file(name, own))
+
+
+def profile_file(name: str, own: str = "") -> Path:
+    """File of the profile that `find_profile` finds. Raises NotFoundError with near names."""
     if name.endswith(".toml"):
         beside = Path(own).parent / name
-        return read_profile(beside if own and beside.is_file() else Path(name))
+        return beside if own and beside.is_file() else Path(name)
     files = profile_files(own)
     if name not in files:
         from difflib import get_close_matches
 
-        near = ", ".join(get_close_matches(name, files, n=3))
-        raise NotFoundError(f"no hardware profile {name!r}" + (f"; near names: {near}" if near else ""))
-    return read_profile(files[name])
+        near = ", ".join(get_close_matches(shown(name), files, n=3))
+        raise NotFoundError(f"no hardware profile {shown(name)!r}" + (f"; near names: {near}" if near else ""))
+    return files[name]
 
 
 def profile_files(own: str = "") -> dict[str, Path]:
-    """Profile files by id, those of the folder `own` before the bundled ones."""
+    """Profile files by id, those of the folder `own` before the bundled ones. Raises UsageError where it is closed."""
     files = {path.stem: path for path in sorted(folder("hardware_profiles").glob("*.toml"))}
-    if own and Path(own).is_dir():
-        files |= {path.stem: path for path in sorted(Path(own).glob("*.toml"))}
+    try:
+        if own and Path(own).is_dir():
+            files |= {path.stem: path for path in sorted(Path(own).iterdir()) if path.suffix == ".toml"}
+    except PermissionError:
+        raise UsageError(f"{own} cannot be read (permission denied); allow this account to read it") from None
     return dict(sorted(files.items()))
 
 
 @cache
 def read_profile(path: Path) -> Profile:
-    """Parse one profile file. Raises NotFoundError when it is absent, ValueError (with the file) when it is faulty."""
+    """Profile in a file: powers [W], mass [kg], embodied carbon [kg].
+
+    Raises NotFoundError when it is absent, ValueError (with the file) when it is faulty.
+    """
     if not path.is_file():
-        raise NotFoundError(f"no hardware profile at {path}")
+        raise NotFoundError(f"no hardware profile at {shown(path)}")
     try:
-        return _profile(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a hardware profile: {error!r}; compare hardware_profiles/l4.toml") from None
+        return _profile(tomllib.loads(path.read_text(encoding="utf-8-sig")))
+    except PermissionError:
+        raise ValueError(f"{path} cannot be read (permission denied)") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, _Wrong) as error:
+        raise ValueError(f"{path} is not a hardware profile: {error}; compare hardware_profiles/l4.toml") from None
+
+
+class _Wrong(Exception):  # noqa: N818 - its text is a part of a sentence
+    """What is wrong with a figure of a profile."""
 
 
 def _profile(toml: dict[str, Any]) -> Profile:
-    power, embodied = toml.get("power", {}), toml["embodied"]
-    figures = {key: value for key, value in power.get("load", {}).items() if isinstance(value, float | int)}
+    power, load = _table(toml, "power"), _table(_table(toml, "power"), "load", "power.load")
+    embodied = _table(toml, "embodied")
     return Profile(
-        toml["id"],
-        toml["name"],
-        toml["kind"],
-        toml.get("vendor", ""),
-        toml.get("form_factor", ""),
-        toml.get("released"),
-        toml.get("host", ""),
-        int(toml.get("devices_per_host", 1)),
-        power.get("tdp_w"),
-        _estimate(power["idle_w"]) if "idle_w" in power else None,
-        figures,
-        toml.get("mass", {}).get("mass_kg"),
-        _estimate(embodied["kgco2e"]),
-        tuple(embodied["stages"]),
-        float(embodied["disposal_included_kgco2e"]),
-        embodied.get("boundary", ""),
-        embodied["source"],
-        embodied.get("confidence", ""),
+        _text(toml, "id"),
+        _text(toml, "name"),
+        _kind(toml),
+        _text(toml, "vendor", ""),
+        _text(toml, "form_factor", ""),
+        _released(toml),
+        _text(toml, "host", ""),
+        _devices_per_host(toml),
+        _figure(power, "power.tdp_w"),
+        _estimate(power, "power.idle_w") if "idle_w" in power else None,
+        {key: _number(value, f"power.load.{key}") for key, value in load.items() if not _is_remark(key, value)},
+        _curve(_table(power, "curve", "power.curve")),
+        _figure(_table(toml, "mass"), "mass.mass_kg"),
+        _estimate(embodied, "embodied.kgco2e"),
+        _stages(embodied),
+        _number(_present(embodied, "embodied.disposal_included_kgco2e"), "embodied.disposal_included_kgco2e"),
+        _text(embodied, "embodied.boundary", ""),
+        _text(embodied, "embodied.source"),
+        _text(embodied, "embodied.confidence", ""),
     )
 
 
-def _estimate(range_: dict[str, float]) -> Estimate:
-    return Estimate(float(range_["low"]), float(range_["central"]), float(range_["high"]))
+def _present(table: dict[str, Any], name: str) -> Any:
+    """What a table says under the last part of a dotted name. Raises _Wrong where it does not."""
+    key = name.rpartition(".")[2]
+    if key not in table:
+        raise _Wrong(f"{name} is missing")
+    return table[key]
+
+
+def _table(toml: dict[str, Any], key: str, name: str = "") -> dict[str, Any]:
+    value = toml.get(key, {})
+    if not isinstance(value, dict):
+        raise _Wrong(f"{name or key} = {shown(repr(value))} must be a section, [{name or key}]")
+    return value
+
+
+def _text(table: dict[str, Any], name: str, default: str | None = None) -> str:
+    value = _present(table, name) if default is None else table.get(name.rpartition(".")[2], default)
+    if not isinstance(value, str):
+        raise _Wrong(f"{name} = {shown(repr(value))} must be text")
+    return value
+
+
+def _kind(toml: dict[str, Any]) -> str:
+    kind = _text(toml, "kind")
+    if kind not in KINDS:
+        raise _Wrong(f"kind = {shown(repr(kind))} must be one of {', '.join(KINDS)}")
+    return kind
+
+
+def _released(toml: dict[str, Any]) -> date | None:
+    value = toml.get("released")
+    if value is not None and not isinstance(value, date):
+        raise _Wrong(f"released = {shown(repr(value))} must be a day without quotes, such as 2023-03-21")
+    return value
+
+
+def _devices_per_host(toml: dict[str, Any]) -> int:
+    value = toml.get("devices_per_host", 1)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _Wrong(f"devices_per_host = {shown(repr(value))} must be a whole number of 1 or more")
+    return value
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise _Wrong(f"{name} = {shown(repr(value))} must be a number of 0 or more")
+    return float(value)
+
+
+def _is_remark(key: str, value: object) -> bool:
+    """Whether an entry of power.load is text about the figures, which all end in their unit."""
+    return isinstance(value, str) and not key.endswith(("_w", "_per_token"))
+
+
+def _curve(table: dict[str, Any]) -> dict[str, str | float]:
+    """How the powers of power.load were found: remarks and figures, as `carbon hardware fit` writes them."""
+    for key, value in table.items():
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise _Wrong(f"power.curve.{key} = {shown(repr(value))} must be text or a number")
+    return table
+
+
+def _figure(table: dict[str, Any], name: str) -> float | None:
+    value = table.get(name.rpartition(".")[2])
+    return None if value is None else _number(value, name)
+
+
+def _estimate(table: dict[str, Any], name: str) -> Estimate:
+    range_ = _present(table, name)
+    if not isinstance(range_, dict):
+        raise _Wrong(f"{name} = {shown(repr(range_))} must be a range, {{ low = 1.0, central = 2.0, high = 3.0 }}")
+    parts = [f"{name}.{part}" for part in Estimate._fields]
+    estimate = Estimate(*(float(_number(_present(range_, part), part)) for part in parts))
+    if not estimate.low <= estimate.central <= estimate.high:
+        raise _Wrong(
+            f"{name} must have low, central and high in this order, not {', '.join(f'{x:g}' for x in estimate)}"
+        )
+    return estimate
+
+
+def _stages(embodied: dict[str, Any]) -> tuple[str, ...]:
+    stages = _present(embodied, "embodied.stages")
+    if not isinstance(stages, list) or not all(isinstance(stage, str) for stage in stages):
+        raise _Wrong(f'embodied.stages = {shown(repr(stages))} must be a list of words, such as ["A1-A3", "C"]')
+    return tuple(stages)

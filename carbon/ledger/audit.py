@@ -10,12 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from carbon.core.errors import LedgerError
+from carbon.core.findings import Findings
 from carbon.core.time import cell_of, month_text, us_of
-from carbon.ledger.delta import Head, commit_head, head_of, open_table, read
+from carbon.ledger.delta import Head, commit_head, head, head_of, open_table, read
 from carbon.ledger.entries import LINES, VALUES, bits, digest, entry_ids, in_order, to_frame
+from carbon.ledger.files import PARTITION, DataFile, data_files, file_faults, read_file
+from carbon.ledger.log import files_told, log_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -36,22 +40,61 @@ class Verification(NamedTuple):
 
 
 def verify(ledger: Ledger) -> Verification:
-    """Recompute all that a ledger promises of itself. Nothing posted is no fault.
+    """Recompute all that a ledger promises of itself, and compare its files with its log. Nothing posted is no fault.
 
     Postings are numbered from 1 without holes; each has the digest of its entries and the one before it, and is not
     recorded before it; ids match posting and place; a reversal takes back one earlier entry, once, value by value; an
     entry is booked in the month of its start or names that month in `adjusts`; the newest commit tells the same head.
+    Every commit up to the newest is there, whole, and every data file is there and as the log tells.
+
+    What cannot be seen from the ledger alone: that its newest commits were removed, whole, and it was not posted to
+    since (what is left is the ledger as it was before them; `leftovers` may tell of their data files), and that all of
+    it was written anew with digests of its own. For these keep the number and digest of a posting elsewhere.
     """
     try:
         table = open_table(ledger.path)
-        if table is None:
-            return Verification(0, 0, [])
+    except LedgerError as error:
+        return Verification(0, 0, [str(error)])
+    if table is None:
+        return Verification(0, 0, [])
+    faults = [*log_faults(ledger.path, table.version()), *file_faults(data_files(ledger.path, table))]
+    try:
         entries = in_order(read(ledger.path, table))
         told = commit_head(ledger.path, table)
     except LedgerError as error:
-        return Verification(0, 0, [str(error)])
+        return Verification(0, 0, list(dict.fromkeys([*faults, str(error)])))
     postings = np.unique(_postings(entries))
-    return Verification(len(postings), entries.num_rows, list(_faults(entries, told)))
+    return Verification(len(postings), entries.num_rows, [*faults, *_faults(entries, told)])
+
+
+def leftovers(ledger: Ledger) -> Findings:
+    """A warning for each data file with entries of a later posting than the newest, which no commit names.
+
+    A writer that was stopped leaves such files, which do no harm, and so does a commit that was removed. Raises
+    LedgerError for a ledger that cannot be read.
+    """
+    findings = Findings()
+    table = open_table(ledger.path)
+    if table is None:
+        return findings
+    newest, named = head(ledger.path, table).posting, files_told(ledger.path, table.version())
+    for file in sorted(ledger.path.glob(f"{PARTITION}=*/*.parquet")):
+        posting = 0 if file.relative_to(ledger.path).as_posix() in named else _newest_in(file)
+        if posting > newest:
+            findings.warning(
+                "unposted-file", f"holds entries of posting {posting}, which no commit tells of",
+                "where its writer was stopped, remove it; where the commit of that posting was removed, restore it from a copy",
+                file=str(file),
+            )  # fmt: skip
+    return findings
+
+
+def _newest_in(file: Path) -> int:
+    """Highest posting in a data file; 0 for one that was not written to its end."""
+    try:
+        return pc.max(read_file(DataFile(file, "", 0, None, None, None), ["posting"])["posting"]).as_py() or 0
+    except LedgerError:
+        return 0
 
 
 def _faults(entries: pa.Table, told: Head | None) -> Iterator[str]:
@@ -59,10 +102,10 @@ def _faults(entries: pa.Table, told: Head | None) -> Iterator[str]:
     frame = to_frame(entries)
     yield from _reversal_faults(frame)
     yield from _period_faults(frame)
-    head = head_of(entries)
-    if told is not None and told != head:
+    last = head_of(entries)
+    if told is not None and told != last:
         yield (
-            f"posting {head.posting}: is the newest, recorded at {head.recorded_at} with digest {head.digest}, but the newest "
+            f"posting {last.posting}: is the newest, recorded at {last.recorded_at} with digest {last.digest}, but the newest "
             f"commit tells of posting {told.posting}, {told.recorded_at}, {told.digest}"
         )
 

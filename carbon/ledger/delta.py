@@ -1,36 +1,44 @@
-"""The one room that knows Delta Lake: open, create, read and append to the table of entries.
-
-Data files are read one by one with pyarrow.parquet: through deltalake's own file system the interpreter may abort when
-it ends, and each file that cannot be read is named.
+"""The table of entries in Delta Lake: open, create, read and append to it. Its files are read and written by
+carbon.ledger.files, its commits read by carbon.ledger.log.
 """
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
-from pyarrow.parquet import ParquetFile
 
 from carbon.core.errors import LedgerError
 from carbon.core.parallel import ordered_map
-from carbon.ledger.entries import SCHEMA
+from carbon.ledger.entries import SCHEMA, digest, in_order
+from carbon.ledger.files import (
+    PARTITION,
+    DataFile,
+    bytes_fault,
+    data_files,
+    line,
+    not_posted,
+    read_file,
+    remove,
+    unwritable,
+    write_files,
+)
+from carbon.ledger.log import APPLICATION, LOG, commit_fault, commit_file, infos, is_posted, log_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-PARTITION = "period"
 # Delta deletes commits older than 30 days unless told otherwise; a ledger keeps all of them.
 PROPERTIES = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
-# Postings name one application transaction, so of two that saw the same state the second is refused.
-_APPLICATION = "carbon-ledger"
-_LOG = "_delta_log"
+RECKONED = 20_000
+_FILES = "carbon.files"
 
 
 class Head(NamedTuple):
@@ -41,13 +49,6 @@ class Head(NamedTuple):
     recorded_at: datetime | None
 
 
-class _File(NamedTuple):
-    """A data file, and the month of all its entries."""
-
-    path: Path
-    period: str
-
-
 class ConflictError(Exception):
     """Another writer posted first; read again, compare again, and try again."""
 
@@ -56,14 +57,21 @@ EMPTY = Head(0, "", None)
 
 
 def open_table(path: Path) -> DeltaTable | None:
-    """The table at its newest version; None where there is none yet. Raises LedgerError for anything else."""
+    """The table at its newest version; None where there is none yet. Raises LedgerError for anything else.
+
+    A newest commit that is empty, which Delta itself takes for one that changed nothing, is refused as well.
+    """
     if not _is_there(path):
         return None
     try:
         table = DeltaTable(path)
         fields = pa.schema(table.schema().to_arrow())
     except (DeltaError, OSError) as error:
-        raise LedgerError(f"{path}: {_LOG} cannot be read ({_line(error)}); restore it from a copy") from error
+        why = next(log_faults(path), f"{line(error)}; restore it from a copy")
+        raise LedgerError(f"{path}: {LOG} cannot be read: {why}") from error
+    newest = commit_file(path, table.version())
+    if newest.exists() and not newest.stat().st_size:
+        raise LedgerError(f"{path}: {LOG} cannot be read: {commit_fault(path, table.version())}")
     _check(path, table, fields)
     return table
 
@@ -71,39 +79,118 @@ def open_table(path: Path) -> DeltaTable | None:
 def create_table(path: Path) -> None:
     """Make the empty table; of several processes that try at once one makes it. Raises LedgerError when none can."""
     if unquote(str(path)) != str(path):
-        raise LedgerError(f"{path}: a Delta table cannot be in a folder with a % and two hex digits in its name; rename it")
+        raise LedgerError(
+            f"{path}: a Delta table cannot be in a folder with a % and two hex digits in its name; rename it"
+        )
+    try:
+        (path / LOG).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_posted(path, error) from error
     try:
         DeltaTable.create(path, SCHEMA, mode="error", partition_by=[PARTITION], configuration=PROPERTIES)
     except (DeltaError, OSError) as error:
         if open_table(path) is None:
-            raise LedgerError(f"{path}: the ledger cannot be made ({_line(error)})") from error
+            raise not_posted(path, unwritable(path / LOG) or error) from error
 
 
-def read(path: Path, table: DeltaTable, periods: Sequence[str] | None = None, names: Sequence[str] | None = None) -> pa.Table:
+def read(
+    path: Path, table: DeltaTable, periods: Sequence[str] | None = None, names: Sequence[str] | None = None
+) -> pa.Table:
     """Entries of the months `periods` (None: all), columns `names` (None: all), file after file, the oldest first.
 
     Raises LedgerError that names the data file which is missing or cannot be read.
     """
-    names = list(names or SCHEMA.names)
-    files = [file for file in _files(path, table) if periods is None or file.period in periods]
-    tables = list(ordered_map(lambda file: _read_file(file.path, file.period, names), files, workers=min(8, len(files) or 1)))
-    return pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(names)
+    return _read([file for file in data_files(path, table) if periods is None or file.period in periods], names)
 
 
-def append(path: Path, table: DeltaTable, entries: pa.Table) -> None:
-    """Add the entries of one posting in one commit, all or none. Raises ConflictError, or LedgerError for the disk."""
-    head = head_of(entries)
-    recorded_at = head.recorded_at.isoformat() if head.recorded_at else ""
+def periods_of(path: Path, table: DeltaTable) -> set[str]:
+    """The months that have entries."""
+    return {file.period for file in data_files(path, table)}
+
+
+def append(path: Path, table: DeltaTable, entries: pa.Table, told: Mapping[str, str] | None = None) -> None:
+    """Add the entries of one posting in one commit, all or none; `told` is kept with the commit, outside the digest.
+
+    Raises ConflictError when another writer was first, LedgerError when the folder cannot be written.
+    """
+    last, version = head_of(entries), table.version()
+    recorded_at = last.recorded_at.isoformat() if last.recorded_at else ""
+    written = write_files(path, entries)
+    made, hashes = [path / one.action.path for one in written], {one.action.path: one.sha256 for one in written}
+    metadata = {
+        "posting": str(last.posting),
+        "digest": last.digest,
+        "recorded_at": recorded_at,
+        _FILES: json.dumps(hashes),
+    }
     properties = CommitProperties(
-        custom_metadata={"posting": str(head.posting), "digest": head.digest, "recorded_at": recorded_at},
-        app_transactions=[Transaction(app_id=_APPLICATION, version=head.posting)],
+        custom_metadata={**metadata, **(told or {})},
+        app_transactions=[Transaction(app_id=APPLICATION, version=last.posting)],
     )
+    actions = [one.action for one in written]
     try:
-        write_deltalake(table, entries, mode="append", commit_properties=properties)
+        table.create_write_transaction(actions, "append", table.schema(), [PARTITION], commit_properties=properties)
     except CommitFailedError as error:
-        raise ConflictError(_line(error)) from error
+        remove(made)
+        raise ConflictError(line(error)) from error
     except (DeltaError, OSError) as error:
-        raise LedgerError(f"{path}: nothing was posted ({_line(error)}); the ledger is as it was") from error
+        # What follows a commit, such as a checkpoint, may fail where the commit did not.
+        if not is_posted(path, version, last.digest):
+            remove(made)
+            raise not_posted(path, unwritable(path / LOG) or error) from error
+
+
+def require_newest(path: Path, table: DeltaTable, last: Head) -> None:
+    """Raise LedgerError unless the newest posting is what was posted, so that nothing is chained to a broken link.
+
+    `last` is what head() tells. Its transaction must be the newest, its data files must hold as many entries as the log
+    tells and none of a later posting, and their digest must be its own. Only files with that posting are read. Of more
+    than RECKONED entries the bytes of the files are compared with the SHA-256 in the commit, where it has them, in place
+    of the digest: thirty times as fast, and what was changed together with its commit is for `verify` to see.
+    """
+    files = [file for file in data_files(path, table) if file.last is None or file.last >= last.posting]
+    hashes = _hashes(path, table) if sum(file.rows or 0 for file in files) > RECKONED else {}
+    fault = _transaction_fault(table, last) or (
+        bytes_fault(path, files, hashes) if hashes else _newest_fault(files, last)
+    )
+    if fault:
+        raise LedgerError(
+            f"{path}: the newest posting is not as it was posted: {fault}; nothing was posted; "
+            "see `carbon ledger verify`, and restore the ledger from a copy"
+        )
+
+
+def _hashes(path: Path, table: DeltaTable) -> dict[str, str]:
+    """SHA-256 of each data file by name, when the newest commit is a posting and tells them."""
+    told = next(infos(path, table.version()), {}).get(_FILES)
+    return dict(json.loads(told)) if told else {}
+
+
+def _transaction_fault(table: DeltaTable, last: Head) -> str:
+    told = table.transaction_version(APPLICATION) or 0
+    return "" if told == last.posting else f"it is posting {last.posting}, and the last that ended is posting {told}"
+
+
+def _newest_fault(files: Sequence[DataFile], last: Head) -> str:
+    entries = _read(files)
+    counted = sum(file.rows or 0 for file in files)
+    if entries.num_rows != counted:
+        return f"its files hold {entries.num_rows} entries, and the log tells of {counted}"
+    newest = pc.max(entries["posting"]).as_py() or 0
+    if newest > last.posting:
+        return f"it is posting {last.posting}, and there are entries of posting {newest}"
+    entries = in_order(entries.filter(pc.equal(entries["posting"], last.posting)))
+    if not entries.num_rows:
+        return f"posting {last.posting} has no entries left" if last.posting else ""
+    if digest(entries, entries["previous"][0].as_py() or "") != last.digest:
+        return f"the entries of posting {last.posting} give another digest than {last.digest}"
+    return ""
+
+
+def _read(files: Sequence[DataFile], names: Sequence[str] | None = None) -> pa.Table:
+    wanted = list(names or SCHEMA.names)
+    tables = list(ordered_map(lambda file: read_file(file, wanted), files, workers=min(8, len(files) or 1)))
+    return pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(wanted)
 
 
 def head(path: Path, table: DeltaTable) -> Head:
@@ -116,13 +203,12 @@ def commit_head(path: Path, table: DeltaTable) -> Head | None:
 
     `DeltaTable.history` also tells of commits younger than the table it is asked of, so the log is read here.
     """
-    for version in range(table.version(), -1, -1):
-        try:
-            told = _commit_info(path / _LOG / f"{version:020d}.json")
+    try:
+        for told in infos(path, table.version()):
             if "posting" in told:
                 return Head(int(told["posting"]), told["digest"], datetime.fromisoformat(told["recorded_at"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+    except (ValueError, KeyError, TypeError):
+        return None
     return None
 
 
@@ -134,66 +220,37 @@ def head_of(entries: pa.Table) -> Head:
     return Head(*(entries[name][last].as_py() for name in Head._fields))
 
 
-def _commit_info(file: Path) -> dict[str, str]:
-    with file.open(encoding="utf-8") as lines:
-        for line in lines:
-            action = json.loads(line)
-            if "commitInfo" in action:
-                return dict(action["commitInfo"])
-    return {}
-
-
 def _is_there(path: Path) -> bool:
     """Whether a table is at the path; False also while another process is making it. Raises LedgerError if neither."""
     try:
         if not path.exists():
             return False
-        found = {entry.name for entry in path.iterdir() if entry.name == _LOG or not entry.name.startswith((".", "_"))}
-        if _LOG in found and any(entry.suffix in (".json", ".parquet") for entry in (path / _LOG).iterdir()):
+        found = {entry.name for entry in path.iterdir() if entry.name == LOG or not entry.name.startswith((".", "_"))}
+        if LOG in found and any(entry.suffix in (".json", ".parquet") for entry in (path / LOG).iterdir()):
             return True
     except OSError as error:
         raise LedgerError(f"{path}: cannot be read as a ledger ({error.strerror}); it must be a folder") from error
-    if found - {_LOG}:
-        raise LedgerError(f"{path}: holds {min(found - {_LOG})!r} but no {_LOG}; name an empty folder, or restore it from a copy")
+    if found - {LOG}:
+        raise LedgerError(
+            f"{path}: holds {min(found - {LOG})!r} but no {LOG}; name an empty folder, or restore it from a copy"
+        )
     return False
 
 
 def _check(path: Path, table: DeltaTable, fields: pa.Schema) -> None:
     strange = [name for name in fields.names if name not in SCHEMA.names]
     absent = [name for name in SCHEMA.names if name not in fields.names]
-    other = [field.name for field in SCHEMA if field.name in fields.names and fields.field(field.name).type != field.type]
-    for names, fault in ((strange, "has the unknown column"), (absent, "lacks the column"), (other, "has another type in")):
+    other = [
+        field.name for field in SCHEMA if field.name in fields.names and fields.field(field.name).type != field.type
+    ]
+    for names, fault in (
+        (strange, "has the unknown column"),
+        (absent, "lacks the column"),
+        (other, "has another type in"),
+    ):
         if names:
-            raise LedgerError(f"{path}: {fault} {', '.join(names)}; it is another table, or was made by a newer version")
+            raise LedgerError(
+                f"{path}: {fault} {', '.join(names)}; it is another table, or was made by a newer version"
+            )
     if table.protocol().min_reader_version > 1 or table.metadata().partition_columns != [PARTITION]:
         raise LedgerError(f"{path}: another program changed how the table is stored; restore it from a copy")
-
-
-def _files(path: Path, table: DeltaTable) -> list[_File]:
-    """The data files of the table, those with the oldest entries first."""
-    actions = pa.table(table.get_add_actions(flatten=True))
-    if not actions.num_rows:
-        return []
-    first = [actions[f"min.{name}"].to_pylist() for name in ("posting", "entry")]
-    order = sorted(range(actions.num_rows), key=lambda i: tuple((values[i] is None, values[i]) for values in first))
-    names, periods = actions["path"].to_pylist(), actions[f"partition.{PARTITION}"].to_pylist()
-    return [_File(path / unquote(names[i]), periods[i]) for i in order]
-
-
-def _read_file(file: Path, period: str, names: Sequence[str]) -> pa.Table:
-    try:
-        with ParquetFile(file) as source:
-            table = source.read([name for name in names if name != PARTITION], use_threads=False)
-        table = table.append_column(PARTITION, pa.repeat(pa.scalar(period, pa.string()), table.num_rows))
-        table = table.select(names).cast(pa.schema([SCHEMA.field(name) for name in names]))
-        table.validate(full=True)
-    except FileNotFoundError as error:
-        raise LedgerError(f"{file}: a data file of the ledger is missing; restore it from a copy") from error
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
-        raise LedgerError(f"{file}: a data file of the ledger cannot be read ({_line(error)}); restore it from a copy") from error
-    return table
-
-
-def _line(error: Exception) -> str:
-    """The first line of a message: those of the Delta library go on with a trace."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -145,4 +145,3 @@ def _activity(lines: pd.DataFrame, *names: str) -> pd.DataFrame:
 def _file_names(sources: pd.Series) -> set[str]:
     pieces = {piece for source in sources.dropna().unique() for piece in str(source).split(_BETWEEN_FILES)}
     return {piece.rpartition("@")[0] or piece for piece in pieces if piece and _LEFT_OUT not in piece}
-

@@ -8,20 +8,36 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from carbon.core.errors import LedgerError, UsageError
 from carbon.core.time import from_us, month_number, parse_instant
-from carbon.ledger.delta import EMPTY, ConflictError, Head, append, create_table, head, open_table, read
-from carbon.ledger.entries import LINES, SCHEMA, in_order, live, number, to_frame
+from carbon.ledger import kept
+from carbon.ledger.delta import (
+    EMPTY,
+    ConflictError,
+    Head,
+    append,
+    create_table,
+    head,
+    open_table,
+    periods_of,
+    read,
+    require_newest,
+)  # fmt: skip
+from carbon.ledger.entries import LINES, SCHEMA, in_order, number, to_frame
+from carbon.ledger.log import infos
 from carbon.ledger.reconcile import difference, missing_findings, normal_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    import pyarrow as pa
     from deltalake import DeltaTable
+
+    from carbon.core.findings import Finding
 
     Inside = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -76,8 +92,30 @@ class Ledger:
         return to_frame(self._known(as_of, periods))
 
     def live(self, as_of: str | datetime | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
-        """Entries that are neither reversals nor reversed, as `entries`: what the ledger says, or said at `as_of`."""
-        return live(self.entries(as_of, periods)).reset_index(drop=True)
+        """What the ledger says, or said at `as_of`, as `entries`, without what was taken back within its own month.
+
+        An entry and its reversal are left out where both are booked in the same month. Where the reversal is booked in
+        a later one, because the month of the entry was closed, both stay: the closed month says what it said, and the
+        later one carries the reversal with its sign, beside what replaces it. So the sum of emissions [kg] over any
+        months, or of energy [kWh], is that of all their entries, and what a month says hangs on its own entries alone.
+        """
+        return _standing(self.entries(as_of, periods)).reset_index(drop=True)
+
+    def findings(self, periods: Sequence[str] | None = None, as_of: str | datetime | None = None) -> pd.DataFrame:
+        """Findings kept by the newest posting that covered each month, the newest posting first.
+
+        Columns: posting, periods (the months, `YYYY-MM`, that it is the newest for, with commas), and those of a finding.
+        A run that posts nothing leaves the findings of the posting before it. `periods`: only those months, else all
+        that have entries; `as_of` as in `entries`. They are kept outside the digest. Raises as `entries` does.
+        """
+        until = _instant(as_of)
+        for period in periods or ():
+            month_number(period)
+        table = open_table(self.path)
+        if table is None:
+            return kept.newest((), (), until)
+        months = periods_of(self.path, table) if periods is None else set(periods)
+        return kept.newest(infos(self.path, table.version()), months, until)
 
     def postings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
         """One row a posting: posting, recorded_at, entries, reversals, kgco2e [kg], cause, reason, digest.
@@ -103,19 +141,21 @@ class Ledger:
     def post(
         self, desired: pd.DataFrame, *, months: Sequence[str], recorded_at: datetime, cause: str = "", reason: str = "",
         remove: bool = False, known_files: Iterable[str] = (), inside: Inside | None = None,
+        findings: Iterable[Finding] = (),
     ) -> Posting | None:  # fmt: skip
         """Make the ledger say `desired` for `months`, as one posting; None when it says so already.
 
         `desired` holds lines: the ledger's columns `start` to `source`, energy_kwh [kWh], kgco2e [kg], and `period`. What
         the ledger says otherwise for `months` (`YYYY-MM`) is reversed, and what it lacks is added. `recorded_at` is moved
         up to that of the newest posting when it is before. `known_files`: files that were read, with or without rows.
-        `inside` picks the entries that are compared, when `desired` covers only part of the months.
+        `inside` picks the entries that are compared, when `desired` covers only part of the months. `findings`, at most
+        100, are kept with the commit for `Ledger.findings`; they are not part of the digest.
 
         Raises InputError for a node and month, or a file, that had posted activity and has none in `desired`, unless
-        `remove`; LedgerError when the ledger cannot be read or written, which leaves it as it was; ValueError for lines
-        that are not well formed, two with the same key among them.
+        `remove`; LedgerError when the ledger cannot be read or written, or its newest posting is not as it was posted,
+        which leaves it as it was; ValueError for lines that are not well formed, two with the same key among them.
         """
-        lines = _lines_of(desired, months, recorded_at)
+        lines, told = _lines_of(desired, months, recorded_at), kept.told(findings, months)
         known = None if remove else tuple(known_files)
         for attempt in range(ATTEMPTS):
             table = open_table(self.path)
@@ -123,12 +163,14 @@ class Ledger:
             if found is None:
                 return None
             try:
-                append(self.path, self._create() if table is None else table, found.entries)
+                append(self.path, self._create() if table is None else table, found.entries, told)
             except ConflictError:
                 time.sleep(random.uniform(0, min(FIRST_WAIT_S * (attempt + 1), LONGEST_WAIT_S)))
             else:
                 return found.posting
-        raise LedgerError(f"{self.path}: other writers posted first {ATTEMPTS} times; nothing was posted, try again later")
+        raise LedgerError(
+            f"{self.path}: other writers posted first {ATTEMPTS} times; nothing was posted, try again later"
+        )
 
     def _difference(
         self, table: DeltaTable | None, lines: pd.DataFrame, months: Sequence[str], recorded_at: datetime,
@@ -143,11 +185,16 @@ class Ledger:
         if known_files is not None:
             leaving = current[current["entry"].isin(changes["reverses"].dropna())]
             missing_findings(lines, leaving, known_files).raise_errors()
-        last = EMPTY if table is None else head(self.path, table)
+        last = EMPTY
+        if table is not None:
+            last = head(self.path, table)
+            require_newest(self.path, table, last)
         moment = max(recorded_at, last.recorded_at or recorded_at).astimezone(UTC)
         entries = number(changes, last.posting + 1, moment, last.digest)
         reversals = int(changes["reverses"].notna().sum())
-        return Difference(Posting(last.posting + 1, entries["digest"][0].as_py(), moment, len(changes), reversals), entries)
+        return Difference(
+            Posting(last.posting + 1, entries["digest"][0].as_py(), moment, len(changes), reversals), entries
+        )
 
     def _known(
         self, as_of: str | datetime | None, periods: Sequence[str] | None, names: Sequence[str] | None = None
@@ -162,7 +209,11 @@ class Ledger:
     def _read(
         self, table: DeltaTable | None, periods: Sequence[str] | None, names: Sequence[str] | None = None
     ) -> pa.Table:
-        return SCHEMA.empty_table().select(names or SCHEMA.names) if table is None else read(self.path, table, periods, names)
+        return (
+            SCHEMA.empty_table().select(names or SCHEMA.names)
+            if table is None
+            else read(self.path, table, periods, names)
+        )
 
     def _create(self) -> DeltaTable:
         create_table(self.path)
@@ -182,6 +233,21 @@ def _lines_of(desired: pd.DataFrame, months: Sequence[str], recorded_at: datetim
     if outside:
         raise ValueError(f"lines of {', '.join(outside)} are outside of the months to post, {', '.join(months)}")
     return lines
+
+
+def _standing(entries: pd.DataFrame) -> pd.DataFrame:
+    """Entries without the pairs of an entry and its reversal that are booked in the same month."""
+    ids, reverses = (pa.array(entries[name], pa.string(), from_pandas=True) for name in ("entry", "reverses"))
+    at = pc.index_in(reverses, ids)
+    pair = pc.is_valid(at).to_numpy(zero_copy_only=False) & reverses.is_valid().to_numpy(zero_copy_only=False)
+    reversal = np.flatnonzero(pair)
+    reversed_ = at.filter(pa.array(pair)).to_numpy()
+    period = pd.factorize(entries["period"])[0]
+    same = period[reversal] == period[reversed_]
+    stands = np.ones(len(entries), bool)
+    stands[reversal[same]] = stands[reversed_[same]] = False
+    standing: pd.DataFrame = entries[stands]
+    return standing
 
 
 def _instant(moment: str | datetime | None) -> datetime | None:

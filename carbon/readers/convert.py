@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
-from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from carbon.core.findings import ERROR
 from carbon.core.schema import columns
-from carbon.core.time import YEAR_2000_US, is_day, isoformat, parse_instant, to_us
+from carbon.core.time import YEAR_2000_US, isoformat
 from carbon.readers.files import read_rows
+from carbon.readers.parse import INSTANT, THOUSANDS, Fault, parse_numbers, parse_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from carbon.core.schema import Column
     from carbon.readers.files import Chunk
 
-INSTANT = pa.timestamp("us", "UTC")
+LOCAL_TIME = "local-time"
 TEXT = pa.dictionary(pa.int32(), pa.string())
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-_THOUSANDS = r"^[+-]?[1-9]\d{0,2}(\.\d{3})+$"
 _SPELLED_OUT = r"[nN]"  # "nan" and "inf"
 _LATEST_US = 253_402_300_800_000_000
 
@@ -37,17 +35,10 @@ class Dialect(NamedTuple):
     now_us: int = _LATEST_US
 
 
-class _CellError(Exception):
-    """What is wrong with one cell: code, problem, mend."""
-
-
-_NAIVE = _CellError(
-    "naive-time", "has no offset from UTC", "write 2026-10-01T00:00:00Z, or set time_zone under [inputs] in carbon.toml"
-)
-
-
 def convert(chunk: Chunk, table: str, dialect: Dialect, findings: Findings) -> pa.Table:
     """A chunk with the columns of schema `table` that it has, typed, and `row` (as in messages).
+
+    Numbers are in the unit that the schema names for the column, such as [kWh].
 
     A faulty cell is a finding and becomes null; a missing required column is a finding and comes out all null.
     """
@@ -61,6 +52,12 @@ def convert(chunk: Chunk, table: str, dialect: Dialect, findings: Findings) -> p
         elif column.required:
             arrays[column.name] = pa.nulls(raw.num_rows, _arrow_type(column))
     return pa.table(arrays)
+
+
+def faulty(raw: pa.Table, typed: pa.Table, table: str, column: str) -> pa.ChunkedArray | pa.Array:
+    """Which cells of a column had a fault: those that came out null but hold something, or must."""
+    blank = pc.is_null(typed[column])
+    return blank if columns(table)[column].required else pc.and_(blank, filled(raw[column]))
 
 
 def filled(cells: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -86,43 +83,60 @@ def _arrow_type(column: Column) -> pa.DataType:
 
 
 def _column(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, findings: Findings) -> pa.Array:
-    fast = {"time": _instants, "day": _instants, "number": _numbers, "count": _numbers}.get(column.type, _texts)
-    try:
-        values = fast(cells, dialect)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
-        values = _cell_by_cell(cells, column, dialect, chunk, findings)
+    if column.type in {"time", "day"}:
+        values = _times(cells, column, dialect, chunk, findings)
+    elif column.type in {"number", "count"}:
+        values = _numbers(cells, column, dialect, chunk, findings)
+    else:
+        values = _texts(cells, column, chunk, findings)
     if column.required and values.null_count:
-        blank = pc.invert(filled(cells))
-        _report_rows(blank, values, column, chunk, findings, "missing-value", "is empty", "fill it in")
+        fault = Fault("missing-value", "is empty", "fill it in")
+        _report(pc.invert(filled(cells)), values, column, chunk, findings, fault)
     return _within_bounds(values, column, dialect, chunk, findings)
 
 
-def _instants(cells: pa.Array, dialect: Dialect) -> pa.Array:
-    if pa.types.is_timestamp(cells.type):
+def _times(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, findings: Findings) -> pa.Array:
+    try:
+        if not pa.types.is_timestamp(cells.type):
+            return cells.cast(pa.string()).cast(INSTANT)
         if cells.type.tz is not None:
             return cells.cast(INSTANT)
-        return _localize(cells.cast(pa.timestamp("us")), dialect)
-    cells = cells.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        pass  # one cell at least is no plain instant: each is looked at
+    parsed = parse_times(cells, dialect.time_zone, days=column.type == "day")
+    for rows, fault in parsed.faults:
+        _report(pa.array(rows), cells, column, chunk, findings, fault)
+    mend = "check that it is the zone of this whole file, or write times with their offset"
+    problem = f"times without an offset read as {dialect.time_zone}"
+    findings.tally(LOCAL_TIME, parsed.local, problem, mend, file=chunk.file.name)
+    return parsed.values
+
+
+def _numbers(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, findings: Findings) -> pa.Array:
     try:
-        return cells.cast(INSTANT)
-    except pa.ArrowInvalid:
-        if pc.any(pc.equal(pc.utf8_length(cells), len("2026-10-01"))).as_py():
-            raise  # a plain day: no instant, or 00:00 UTC in whatever zone, as the column's type says
-        return _localize(cells.cast(pa.timestamp("us")), dialect)
+        return _plain_numbers(cells, dialect)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        parsed = parse_numbers(cells, dialect.decimal)
+    for rows, fault in parsed.faults:
+        _report(pa.array(rows), cells, column, chunk, findings, fault)
+    return parsed.values
 
 
-def _localize(naive: pa.Array, dialect: Dialect) -> pa.Array:
-    if not dialect.time_zone:
-        raise pa.ArrowInvalid("naive")
-    return pc.assume_timezone(naive, dialect.time_zone, ambiguous="raise", nonexistent="raise").cast(INSTANT)
+def _texts(cells: pa.Array, column: Column, chunk: Chunk, findings: Findings) -> pa.Array:
+    try:
+        return _words(cells)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        fault = Fault("not-text", f"is of type {cells.type}, not text", "write it as text")
+        _report(cells.is_valid(), cells, column, chunk, findings, fault)
+        return pa.nulls(len(cells), TEXT)
 
 
-def _numbers(cells: pa.Array, dialect: Dialect) -> pa.Array:
+def _plain_numbers(cells: pa.Array, dialect: Dialect) -> pa.Array:
     if _is_text(cells.type):
         cells = pc.utf8_trim_whitespace(cells.cast(pa.string()))
         doubtful = _SPELLED_OUT
         if dialect.decimal == ",":
-            doubtful += f"|{_THOUSANDS}"
+            doubtful += f"|^{THOUSANDS}"
         if pc.any(pc.match_substring_regex(cells, doubtful)).as_py():
             raise pa.ArrowInvalid("not plain numbers")
         if dialect.decimal == ",":
@@ -130,7 +144,7 @@ def _numbers(cells: pa.Array, dialect: Dialect) -> pa.Array:
     return cells.cast(pa.float64())
 
 
-def _texts(cells: pa.Array, _: Dialect) -> pa.Array:
+def _words(cells: pa.Array) -> pa.Array:
     if not (pa.types.is_dictionary(cells.type) and pa.types.is_string(cells.type.value_type)):
         cells = cells.cast(pa.string()).dictionary_encode()
     if pc.any(pc.equal(cells.dictionary, "")).as_py():
@@ -144,95 +158,35 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value))
 
 
-def _cell_by_cell(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, findings: Findings) -> pa.Array:
-    kind = _arrow_type(column)
-    parse = {INSTANT: _parse_instant, TEXT: _parse_text}.get(kind, _parse_number)
-    values: list[int | float | None] = []
-    for index, cell in enumerate(cells.to_pylist()):
-        try:
-            values.append(None if cell is None or cell == "" else parse(cell, column, dialect))
-        except _CellError as fault:
-            code, problem, mend = fault.args
-            _report(findings, chunk, column, index, cell, code, problem, mend)
-            values.append(None)
-    return pa.array(values, pa.int64()).cast(INSTANT) if kind == INSTANT else pa.array(values, kind)
-
-
-def _parse_instant(cell: object, column: Column, dialect: Dialect) -> int:
-    text = cell.isoformat() if isinstance(cell, datetime) else str(cell)
-    if column.type == "time" and is_day(text):
-        raise _CellError("bad-time", "is a day, not an instant", "write it like 2026-10-01T00:00:00Z")
-    try:
-        return parse_instant(text)
-    except ValueError as error:
-        if "offset" not in str(error):
-            raise _CellError("bad-time", f"is {error}", "write it like 2026-10-01T00:00:00Z") from None
-    if not dialect.time_zone:
-        raise _NAIVE
-    return _local_instant(text, dialect.time_zone)
-
-
-def _parse_text(cell: object, _: Column, __: Dialect) -> float:
-    raise _CellError("not-text", f"is {type(cell).__name__}, not text", "write it as text")
-
-
-def _local_instant(text: str, zone: str) -> int:
-    from zoneinfo import ZoneInfo
-
-    naive = datetime.fromisoformat(text.strip())
-    early, late = (naive.replace(tzinfo=ZoneInfo(zone), fold=fold) for fold in (0, 1))
-    if early.utcoffset() != late.utcoffset():
-        word = "does not exist" if early.utcoffset() < late.utcoffset() else "stands for two instants"  # type: ignore[operator]
-        raise _CellError("dst-time", f"{word} in {zone} (daylight saving)", "write it with its offset from UTC")
-    return to_us(early)
-
-
-def _parse_number(cell: object, _: Column, dialect: Dialect) -> float:
-    text = str(cell).strip()
-    if dialect.decimal == ",":
-        if re.search(_THOUSANDS, text):
-            raise _CellError("thousands", "may be thousands or a fraction", "write it without points, with a decimal comma")
-        text = text.replace(",", ".")
-    if _NUMBER.fullmatch(text):
-        return float(text)
-    if text.lower().lstrip("+-") in {"nan", "inf", "infinity"}:
-        raise _CellError("not-finite", "is not a finite number", "leave the cell empty if the value is not known")
-    if re.match(r"[\d.,+-]+\s*[^\d.,\s]", text):
-        raise _CellError("unit-in-number", "has text in a number", "write the number alone; the unit is in the header")
-    raise _CellError("not-a-number", "is not a number", "write digits with a decimal point and no thousands separators")
-
-
 def _within_bounds(values: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, findings: Findings) -> pa.Array:
     if column.type == "choice":
         return _within_choices(values, column, chunk, findings)
-    for bad, code, problem, mend in _bound_checks(values, column, dialect):
+    for bad, fault in _bound_checks(values, column, dialect):
         if pc.any(bad).as_py():
-            _report_rows(bad, values, column, chunk, findings, code, problem, mend)
+            _report(bad, values, column, chunk, findings, fault)
             values = pc.if_else(pc.fill_null(bad, False), pa.scalar(None, values.type), values)
     return values
 
 
-def _bound_checks(values: pa.Array, column: Column, dialect: Dialect) -> list[tuple[pa.Array, str, str, str]]:
+def _bound_checks(values: pa.Array, column: Column, dialect: Dialect) -> list[tuple[pa.Array, Fault]]:
     if column.type == "time" or column.type == "day":
         us = values.cast(pa.int64())
-        checks = [(pc.less(us, YEAR_2000_US), "before-2000", "is before 2000", "check the year")]
+        checks = [(pc.less(us, YEAR_2000_US), Fault("before-2000", "is before 2000", "check the year"))]
         if column.type == "time":
             mend = "check the clock and the offset of the file"
-            checks.append((pc.greater(us, dialect.now_us), "future-time", "is in the future", mend))
+            checks.append((pc.greater(us, dialect.now_us), Fault("future-time", "is in the future", mend)))
         return checks
     if column.type not in {"number", "count"}:
         return []
-    finite = pc.invert(pc.is_finite(values))
-    checks = [(finite, "not-finite", "is not a finite number", "leave the cell empty if the value is not known")]
+    mend = "leave the cell empty if the value is not known"
+    checks = [(pc.invert(pc.is_finite(values)), Fault("not-finite", "is not a finite number", mend))]
     if math.isfinite(column.low):
-        low = pc.less(values, column.low)
         word = "is negative" if column.low == 0 else f"is below {column.low:g}"
-        checks.append((low, "too-low", word, f"give {column.low:g} or more {_unit(column)}".strip()))
+        fault = Fault("too-low", word, f"give {column.low:g} or more {_unit(column)}".strip())
+        checks.append((pc.less(values, column.low), fault))
     if math.isfinite(column.high):
-        high = pc.greater(values, column.high)
-        checks.append(
-            (high, "too-high", f"is above {column.high:g}", f"give {column.high:g} or less {_unit(column)}".strip())
-        )
+        fault = Fault("too-high", f"is above {column.high:g}", f"give {column.high:g} or less {_unit(column)}".strip())
+        checks.append((pc.greater(values, column.high), fault))
     return checks
 
 
@@ -247,23 +201,19 @@ def _within_choices(values: pa.Array, column: Column, chunk: Chunk, findings: Fi
     bad = pc.invert(pc.is_in(values.cast(pa.string()), pa.array(column.choices)))
     bad = pc.and_(bad, pc.is_valid(values))
     mend = f"use one of: {', '.join(column.choices)}"
-    _report_rows(bad, values, column, chunk, findings, "unknown-word", "is not a word of this column", mend)
+    _report(bad, values, column, chunk, findings, Fault("unknown-word", "is not a word of this column", mend))
     return pc.if_else(bad, pa.scalar(None, pa.string()), values.cast(pa.string())).dictionary_encode().cast(TEXT)
 
 
-def _report_rows(
-    bad: pa.Array,
-    values: pa.Array,
-    column: Column,
-    chunk: Chunk,
-    findings: Findings,
-    code: str,
-    problem: str,
-    mend: str,
-) -> None:
-    rows = pc.indices_nonzero(pc.fill_null(bad, False)).to_pylist()
-    for index in rows:
-        _report(findings, chunk, column, index, _shown(values[index]), code, problem, mend)
+def _report(bad: pa.Array, cells: pa.Array, column: Column, chunk: Chunk, findings: Findings, fault: Fault) -> None:
+    """One finding for each cell that is `bad`, shown as in `cells`."""
+
+    def describe(index: int) -> dict[str, object]:
+        place = {"row": chunk.row_number(index), "column": column.name, "value": _shown(cells[index])}
+        return {"problem": fault.problem, "mend": fault.mend, **place}
+
+    indices = pc.indices_nonzero(pc.fill_null(bad, False)).to_numpy()
+    findings.each(ERROR, fault.code, chunk.file.name, indices, describe)
 
 
 def _shown(cell: pa.Scalar) -> object:
@@ -273,10 +223,3 @@ def _shown(cell: pa.Scalar) -> object:
         return isoformat(cell.value)
     except OverflowError:  # a year that no calendar of ours reaches
         return cell.value
-
-
-def _report(
-    findings: Findings, chunk: Chunk, column: Column, index: int, cell: object, code: str, problem: str, mend: str
-) -> None:
-    row = chunk.row_number(index)
-    findings.error(code, problem, mend, file=chunk.file.name, row=row, column=column.name, value=cell)

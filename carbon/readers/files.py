@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import glob
 import hashlib
+import os
+import stat
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from carbon.core.errors import NotFoundError
+from carbon.core.findings import ERROR, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import pyarrow.csv as pv
     from numpy.typing import NDArray
 
     from carbon.core.findings import Findings
@@ -28,6 +33,10 @@ CHUNK_ROWS = 131_072
 CSV_BLOCK_BYTES = 8 << 20
 _HEAD_BYTES = 64 << 10
 _SHEETS = {".xlsx", ".xls", ".xlsm", ".ods"}
+_DATA = {".csv", ".txt", ".parquet", *_SHEETS}
+_KINDS = (
+    (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISBLK, "a device"), (stat.S_ISCHR, "a device"),
+)  # fmt: skip
 
 
 class SourceFile(NamedTuple):
@@ -65,23 +74,94 @@ def _in_file(counted: Ints, skipped: Sequence[int]) -> Ints:
     return counted + np.searchsorted(before, counted, side="right")
 
 
-def find_files(pattern: str | Path, folder: Path | None = None) -> list[SourceFile]:
-    """CSV and Parquet files of a folder, a glob or a path, by name. Raises NotFoundError when there is none."""
+def find_files(pattern: str | Path, folder: Path | None = None, *, findings: Findings) -> list[SourceFile]:
+    """Files of a folder and those below it, of a glob or a path, by name; what is hidden is left out, links are followed.
+
+    What cannot be read (a link to nothing or in a circle, a pipe, a closed folder) is a finding. Raises NotFoundError when
+    there is nothing at all.
+    """
     path = (folder or Path()) / pattern
-    files = [hit for hit in _hits(path) if hit.is_file()]
-    if not files:
+    walk = _Walk(folder, findings)
+    if _is_there(path):
+        files = walk.files(path)
+    else:
+        hits = [Path(hit) for hit in sorted(glob.glob(str(path)))]  # noqa: PTH207 - Path.glob refuses absolute patterns
+        files = [file for hit in hits for file in walk.files(hit, (hit.parent.resolve(),))]
+    if not files and not walk.refused:
         raise NotFoundError(f"no file at {path}; put CSV or Parquet files there")
-    return [SourceFile(index, hit, _name(hit, folder)) for index, hit in enumerate(files)]
+    return [SourceFile(index, file, _name(file, folder)) for index, file in enumerate(dict.fromkeys(files))]
 
 
-def _hits(path: Path) -> list[Path]:
-    """What of a folder is not hidden, or the file itself, or what the glob matches."""
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        return [Path(hit) for hit in sorted(glob.glob(str(path)))]  # noqa: PTH207 - Path.glob refuses absolute patterns
-    hits = sorted(path.rglob("*"))
-    return [hit for hit in hits if not any(part.startswith(".") for part in hit.relative_to(path).parts)]
+def _is_there(path: Path) -> bool:
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # a path with a NUL
+        return False
+
+
+class _Walk:
+    """Collects files below a path; what cannot be read is counted in `refused` and told."""
+
+    def __init__(self, folder: Path | None, findings: Findings) -> None:
+        self.refused = 0
+        self._folder, self._findings = folder, findings
+
+    def files(self, path: Path, above: tuple[Path, ...] = ()) -> list[Path]:
+        """Files at or below a path, by name. `above` are the real folders that led here."""
+        try:
+            mode = path.stat().st_mode
+            if stat.S_ISDIR(mode):
+                return self._below(path, above)
+            if not stat.S_ISREG(mode):
+                kind = next((word for is_kind, word in _KINDS if is_kind(mode)), "something else")
+                return self._refuse("not-a-file", path, f"is {kind}, not a file", "move it away")
+            with path.open("rb"):
+                return [path]
+        except OSError as error:
+            return self._refuse(*_obstacle(path, error))
+
+    def _below(self, path: Path, above: tuple[Path, ...]) -> list[Path]:
+        real = path.resolve()
+        if real in above:
+            return self._refuse("link-circle", path, "is a link to a folder that holds it", "remove the link")
+        inside = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
+        before = self.refused
+        files = [file for entry in inside for file in self.files(entry, (*above, real))]
+        if path.suffix.lower() in _DATA and not files and before == self.refused:
+            return self._refuse("not-a-file", path, "is a folder without files, not a file", "rename it, or remove it")
+        return files
+
+    def _refuse(self, code: str, path: Path, problem: str, mend: str) -> list[Path]:
+        self.refused += 1
+        self._findings.error(code, problem, mend, file=_name(path, self._folder))
+        return []
+
+
+def _obstacle(path: Path, error: OSError) -> tuple[str, Path, str, str]:
+    """Code, path, problem and mend of what cannot be opened."""
+    if error.errno == errno.ELOOP:
+        return "link-circle", path, "is a link that leads back to itself", "remove the link"
+    if path.is_symlink() and isinstance(error, FileNotFoundError):
+        return (
+            "dead-link",
+            path,
+            f"is a link to {shown(path.readlink())}, which does not exist",
+            "restore it, or remove the link",
+        )
+    return "unreadable", path, *_reason(error)
+
+
+def _reason(error: Exception) -> tuple[str, str]:
+    """Why something cannot be read, and the way to mend it."""
+    if isinstance(error, PermissionError):
+        return "cannot be read (permission denied)", "allow this account to read it"
+    reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+    if "straddling object" in reason:
+        return (
+            f"has a row of more than {CSV_BLOCK_BYTES >> 20} MiB",
+            "look for a quote that is not closed, or shorten the row",
+        )
+    return f"cannot be read ({reason})", "write it again as UTF-8 CSV or Parquet"
 
 
 def sha256(path: Path) -> str:
@@ -92,6 +172,9 @@ def sha256(path: Path) -> str:
 
 def open_chunks(file: SourceFile, known: Sequence[str], decimal: str, findings: Findings) -> Iterator[Chunk]:
     """Chunks of one file, of the known columns only. What cannot be opened is a finding and yields nothing."""
+    if file.path.exists() and not file.path.is_file():  # to open a pipe would wait for ever
+        findings.error("not-a-file", "is not a file", "move it away, and write a CSV or Parquet file", file=file.name)
+        return
     try:
         if file.path.suffix.lower() == ".parquet":
             yield from _parquet_chunks(file, known, findings)
@@ -113,8 +196,7 @@ def read_rows(chunk: Chunk, findings: Findings) -> pa.Table:
 
 
 def _unreadable(file: SourceFile, error: Exception, findings: Findings) -> None:
-    reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-    findings.error("unreadable", f"cannot be read ({reason})", "write it again as UTF-8 CSV or Parquet", file=file.name)
+    findings.error("unreadable", *_reason(error), file=file.name)
 
 
 def _name(path: Path, folder: Path | None) -> str:
@@ -182,22 +264,26 @@ def _csv_chunks(file: SourceFile, known: Sequence[str], decimal: str, findings: 
     )  # fmt: skip
     first_row = 2
     for batch in reader:
-        whole = pa.Table.from_batches([batch])
-        _check_quotes(whole, file, first_row, findings)
+        whole = _without_open_quotes(pa.Table.from_batches([batch]), file, first_row, skipped, findings)
         table = _without_blank_rows(whole.select(present) if present else whole, first_row, skipped)
         if table.num_rows:
             yield Chunk(file, present, first_row, lambda table=table: table, tuple(skipped))  # type: ignore[misc]
         first_row += table.num_rows
 
 
-def _check_quotes(table: pa.Table, file: SourceFile, first_row: int, findings: Findings) -> None:
+def _without_open_quotes(
+    table: pa.Table, file: SourceFile, first_row: int, skipped: list[int], findings: Findings
+) -> pa.Table:
     """Refuse cells over several lines: a quote that is not closed would swallow the rows up to the next one."""
+    broken = np.zeros(table.num_rows, bool)
     for name in table.column_names:
-        broken = pc.match_substring(table[name], "\n")
-        if pc.any(broken).as_py():
-            row = first_row + int(pc.index(broken, True).as_py())
+        over = pc.fill_null(pc.match_substring(table[name], "\n"), False)
+        if pc.any(over).as_py():
+            row = int(_in_file(np.array([first_row + pc.index(over, True).as_py()]), skipped)[0])
             mend = "close the quote that opens in this row, or write the cell on one line"
             findings.error("open-quote", "goes on over the end of its line", mend, file=file.name, row=row, column=name)
+            broken |= over.to_numpy()
+    return _without(broken, table, first_row, skipped) if broken.any() else table
 
 
 def _without_blank_rows(table: pa.Table, first_row: int, skipped: list[int]) -> pa.Table:
@@ -205,9 +291,13 @@ def _without_blank_rows(table: pa.Table, first_row: int, skipped: list[int]) -> 
     if any(column.null_count == 0 for column in table.columns):
         return table
     filled = reduce(pc.or_, [column.is_valid() for column in table.columns])
-    blank = first_row + np.flatnonzero(~filled.to_numpy())
-    skipped[:] = sorted([*skipped, *_in_file(blank, skipped).tolist()])
-    return table.filter(filled)
+    return _without(~filled.to_numpy(), table, first_row, skipped)
+
+
+def _without(rows: NDArray[np.bool_], table: pa.Table, first_row: int, skipped: list[int]) -> pa.Table:
+    numbers = first_row + np.flatnonzero(rows)
+    skipped[:] = sorted([*skipped, *_in_file(numbers, skipped).tolist()])
+    return table.filter(pa.array(~rows))
 
 
 def _is_plain_text(file: SourceFile, findings: Findings) -> bool:
@@ -240,25 +330,31 @@ def _is_header(file: SourceFile, names: Sequence[str], findings: Findings) -> bo
     repeated = sorted({name for name in names if names.count(name) > 1})
     if names and not repeated:
         return True
-    problem = f"column named twice: {', '.join(repeated)}" if repeated else "has no header"
+    problem = f"column named twice: {shown(', '.join(repeated))}" if repeated else "has no header"
     findings.error("header", problem, "write one header line with each column once", file=file.name, row=1)
     return False
 
 
 def _row_handler(file: SourceFile, skipped: list[int], findings: Findings) -> Callable[..., str]:
-    def handle(row: object) -> str:
-        text, number = str(getattr(row, "text", "")), getattr(row, "number", None)
-        if number is not None:
-            skipped.append(int(number))
-        if text.strip():
-            findings.error(
-                "ragged-row", f"has {getattr(row, 'actual_columns', '?')} fields, the header has "
-                f"{getattr(row, 'expected_columns', '?')}", "write one field for each column, and quote commas",
-                file=file.name, row=number, value=text,
-            )  # fmt: skip
+    def handle(row: pv.InvalidRow) -> str:
+        if row.number is not None:
+            skipped.append(row.number)
+        if not row.text.isspace() and row.text:
+            findings.each(ERROR, "ragged-row", file.name, (0,), lambda _: _ragged(row))
         return "skip"
 
     return handle
+
+
+def _ragged(row: pv.InvalidRow) -> dict[str, object]:
+    fields, expected = row.actual_columns, row.expected_columns
+    problem = f"has {fields} field{'s' * (fields != 1)}, the header has {expected}"
+    return {
+        "problem": problem,
+        "mend": "write one field for each column, and quote commas",
+        "row": row.number,
+        "value": row.text,
+    }
 
 
 def _known_columns(file: SourceFile, names: Sequence[str], known: Sequence[str], findings: Findings) -> list[str]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from carbon.core.errors import InputWarning
+from carbon.core.findings import Findings
 from carbon.core.schema import columns
-from carbon.readers.convert import Dialect, convert, missing_columns
+from carbon.readers.convert import LOCAL_TIME, Dialect, convert, faulty, missing_columns
 from carbon.readers.files import SourceFile, open_chunks, read_rows
 
 if TYPE_CHECKING:
-    from carbon.core.findings import Findings
     from carbon.core.schema import Column
 
 
@@ -22,22 +24,40 @@ def read_table(
 ) -> pd.DataFrame:
     """All rows of a CSV or Parquet file by schema `table`, every column present, index `row` as a spreadsheet counts.
 
-    Columns named in `extra` come as they are. Faults are findings.
+    Numbers are in the units of the schema, such as [g/kWh]. Columns in `extra` come as they are. Faults are findings.
     """
+    return read_cells(path, table, dialect, findings, name, extra)[0]
+
+
+def read_cells(
+    path: str | Path, table: str, dialect: Dialect, findings: Findings, name: str = "", extra: tuple[str, ...] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The same, and which cells had a fault (and are empty or at their default now): True there, same index."""
     file = SourceFile(0, Path(path), name or str(path))
     schema = columns(table)
-    pieces = []
+    pieces, broken = [], []
     for number, chunk in enumerate(open_chunks(file, [*schema, *extra], dialect.decimal, findings)):
         if number == 0:
             missing_columns(chunk.names, table, file.name, findings)
         typed = convert(chunk, table, dialect, findings)
+        raw = read_rows(chunk, Findings())
+        flags = {column: faulty(raw, typed, table, column).to_pandas() for column in typed.column_names}
         for column in set(extra) & set(chunk.names):
-            typed = typed.append_column(column, read_rows(chunk, findings)[column])
+            typed = typed.append_column(column, raw[column])
         frame = typed.to_pandas()
         frame.index = pd.Index(chunk.row_numbers(np.arange(len(frame))), name="row")
         pieces.append(frame)
-    frame = pd.concat(pieces) if pieces else pd.DataFrame(index=pd.Index([], name="row"))
-    return _with_defaults(frame, schema)
+        broken.append(pd.DataFrame(flags).set_axis(frame.index))
+    empty = pd.DataFrame(index=pd.Index([], name="row"))
+    frame, marks = (pd.concat(parts) if parts else empty for parts in (pieces, broken))
+    return _with_defaults(frame, schema), marks.reindex(columns=list(schema), fill_value=False).astype(bool)
+
+
+def warn_of(findings: Findings) -> None:
+    """One InputWarning with what was found; that times were read in the zone that the caller named is not news to him."""
+    told = [finding for finding in findings if finding.code != LOCAL_TIME]
+    if told:
+        warnings.warn(InputWarning(told), stacklevel=3)
 
 
 def _with_defaults(frame: pd.DataFrame, schema: dict[str, Column]) -> pd.DataFrame:

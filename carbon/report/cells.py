@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 Cell = bool | int | float | str | None
 DIGITS = 4
-_GROUPED_FROM = 10_000
 _SCIENTIFIC_BELOW, _SCIENTIFIC_FROM = 1e-6, 1e15
 _KEPT_INVISIBLE = "\u200c\u200d"  # Persian spelling and joined emoji need them
 
@@ -49,7 +48,7 @@ def is_number(column: pd.Series) -> bool:
 
 
 def round_numbers(values: Sequence[float]) -> list[str]:
-    """Numbers to the decimals that give the largest of them four digits, grouped by thousands from 10,000 on.
+    """Numbers to the decimals that give the largest of them four digits, grouped by thousands.
 
     NaN is "". What is not 0 never shows as 0: it shows as below the smallest step.
     """
@@ -59,12 +58,11 @@ def round_numbers(values: Sequence[float]) -> list[str]:
         return ["" if math.isnan(value) else f"{value:.{DIGITS - 1}e}" if value else "0" for value in values]
     whole = all(size.is_integer() for size in sizes)
     decimals = 0 if whole else max(DIGITS - 1 - math.floor(math.log10(largest)), 0)
-    comma = "," if largest >= _GROUPED_FROM else ""
-    return [_fixed(value, decimals, comma) for value in values]
+    return [_fixed(value, decimals) for value in values]
 
 
 def percent(share: float) -> str:
-    """A share [1] in per cent to one decimal; "" if missing. Only a true 0 shows as 0, only a true 1 as 100."""
+    """A share [1] in per cent [%] to one decimal; "" if missing. Only a true 0 shows as 0, only a true 1 as 100."""
     if math.isnan(share):
         return ""
     if 0 < abs(share) < 0.0005:
@@ -116,10 +114,10 @@ def _shown(cell: Cell) -> str:
     return clean(cell) if isinstance(cell, str) else round_numbers([cell])[0]
 
 
-def _fixed(value: float, decimals: int, comma: str) -> str:
+def _fixed(value: float, decimals: int) -> str:
     if math.isnan(value):
         return ""
-    text = f"{value:{comma}.{decimals}f}"
+    text = f"{value:,.{decimals}f}"
     if value and not text.strip("-0."):
         return f"<{10**-decimals:.{decimals}f}" if value > 0 else f">-{10**-decimals:.{decimals}f}"
     return text.removeprefix("-") if value == 0 else text

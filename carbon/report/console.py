@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from carbon.core.findings import ERROR
+from carbon.core.time import is_day
 from carbon.report.cells import clean
 from carbon.report.layout import layout
-from carbon.report.monthly import groupings, month_spans, months_of, report, statement_label
+from carbon.report.monthly import groupings, month_spans, months_of, report, scope2_by_method, statement_label
 from carbon.report.view import render_notes, render_report
 
 if TYPE_CHECKING:
@@ -38,14 +39,16 @@ def print_report(
 ) -> None:
     """Print the report of a period for people: the total, its parts by scope and grouping (zone, product), notes.
 
-    Raises what `monthly.report` raises.
+    Energy in [kWh], emissions in [kgCO2e] or [tCO2e]. Raises what `monthly.report` raises.
     """
     frame = report(ledger, period, groupings(by) or USUAL_GROUPINGS, energy, hardware, as_of)
     absent = set(months_of(period)) - set(frame["month"])
     gaps = [f"not in the ledger: {month_spans(absent)}"] if absent else []
-    known = f", as known at {as_of}" if as_of else ""
+    midnight = " 00:00 UTC" if isinstance(as_of, str) and is_day(as_of) else ""
+    scope2 = scope2_by_method(ledger.live(as_of=as_of, periods=months_of(period)))
+    known = f", as known at {as_of}{midnight}" if as_of else ""
     label = f"{statement_label(energy, hardware)}{known}"
-    for part in render_report(frame, label, [*gaps, *notes], console.width, entity):
+    for part in render_report(frame, label, [*gaps, *notes], console.width, entity, scope2):
         console.print(part)
 
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pandas as pd
-from rich.box import SIMPLE_HEAD
+from rich.box import SIMPLE_HEAD, Box
 from rich.cells import cell_len, chop_cells
 from rich.table import Table
 from rich.text import Text
@@ -22,7 +22,10 @@ Kind = Literal["text", "time", "number"]
 ROWS_SHOWN = 500
 LINES_PER_CELL = 3
 _TEXT_LEAST, _HEADER_MOST = 13, 20
+_NAME_LEAST = 8
+_FIGURES = ("kgco2e", "tco2e")
 _GAP = 2
+_LINE = Box(str(SIMPLE_HEAD), ascii=True)  # not to be replaced by another: the stream turns its line to one of its own
 _HEADER_PIECE = re.compile(r"[^_ ]+[_ ]*|[_ ]+")
 
 
@@ -57,21 +60,38 @@ def layout(frame: pd.DataFrame, width: int, title: str = "") -> list[RenderableT
 
 
 def fitting(columns: Sequence[Column], width: int) -> list[Column]:
-    """The columns that fit beside each other: the first, then numbers before times and text, each kind in its order."""
-    by_use = sorted(range(len(columns)), key=lambda at: (at > 0, columns[at].kind != "number"))
+    """The columns that fit beside each other, in their order.
+
+    Emissions go last, before them the first column, then numbers, then times and text. Where a number would go, the
+    first column gives way first: it is folded further than it should be.
+    """
+    kept = _kept(columns, width)
+    if all(at in kept for at, one in enumerate(columns) if at == 0 or one.kind == "number"):
+        return [one for at, one in enumerate(columns) if at in kept]
+    first = columns[0]
+    folded = first._replace(least=min(first.least, _NAME_LEAST)) if first.kind == "text" else first
+    squeezed = [folded, *(one for one in columns[1:] if one.kind == "number")]
+    kept = _kept(squeezed, width)
+    return [one for at, one in enumerate(squeezed) if at in kept]
+
+
+def _kept(columns: Sequence[Column], width: int) -> set[int]:
+    def use(at: int) -> tuple[bool, bool, bool]:
+        return columns[at].name.casefold() not in _FIGURES, at > 0, columns[at].kind != "number"
+
     kept: set[int] = set()
     room = width + _GAP
-    for at in by_use:
+    for at in sorted(range(len(columns)), key=use):
         needs = columns[at].least + _GAP
         if needs <= room or not kept:
             kept.add(at)
             room -= needs
-    return [one for at, one in enumerate(columns) if at in kept]
+    return kept
 
 
 def table(columns: Sequence[Column], width: int, strong: Container[int] = ()) -> Table:
     """A table of columns that fit into `width` [terminal cells]; rows whose numbers are in `strong` are bold."""
-    drawn = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
+    drawn = Table(box=_LINE, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
     widths = _widths(columns, width)
     for one, space in zip(columns, widths, strict=True):
         header = Text(fold_header(one.name, space), overflow="fold")

@@ -33,7 +33,7 @@ class Live(Protocol):
     """What a report needs of a ledger: its entries that are neither reversals nor reversed."""
 
     def live(self, as_of: datetime | str | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
-        """Entries known at `as_of`, of the months `periods` (`YYYY-MM`; None: all)."""
+        """Entries known at `as_of`, of the months `periods` (`YYYY-MM`; None: all): energy_kwh [kWh], kgco2e [kg]."""
 
 
 def report(
@@ -65,10 +65,20 @@ def report(
 def statement(entries: pd.DataFrame, energy: str = "location", hardware: str = "amortised") -> pd.DataFrame:
     """The entries of one statement: of that energy basis, that hardware basis, or either; their lines may be added.
 
-    Raises UsageError for a basis that is none.
+    Added are energy_kwh [kWh] and kgco2e [kg]. Raises UsageError for a basis that is none.
     """
     _check_bases(energy, hardware)
     return entries[entries["basis"].isin([energy, hardware, "either"])]
+
+
+def scope2_by_method(entries: pd.DataFrame) -> dict[str, float]:
+    """Scope 2 of live entries by each method that they hold, emissions [kg]: both are to be shown side by side.
+
+    What is not covered is left out. (GHG Protocol Scope 2 Guidance, ch. 7.1.)
+    """
+    ours = entries[entries["scope"] == 2]
+    held = [basis for basis in ENERGY if (ours["basis"] == basis).any()]
+    return {basis: math.fsum(ours.loc[ours["basis"] == basis, "kgco2e"].dropna()) for basis in held}
 
 
 def statement_label(energy: str, hardware: str) -> str:
@@ -108,14 +118,15 @@ def summarise(lines: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Sum a statement's entries to the report table: energy [kWh] and emissions [kg] of each combination of its keys.
 
     Each sum is the float64 nearest to the exact one, so it does not depend on the order of the rows. Energy is missing
-    where no entry has any; a range is missing while it is not known.
+    where no entry has any, emissions where no figure covers any; a range is missing while it is not known. What is not
+    covered has rows of its own.
     """
     keys = _keys(lines, by)
-    groups, heads = _groups(keys)
+    groups, heads = _groups(keys.assign(covered=lines["kgco2e"].notna().to_numpy()))
     kilograms = _split(lines["kgco2e"], groups)
     table = keys.iloc[heads].reset_index(drop=True)
     table["energy_kwh"] = [_sum_of_known(part) for part in _split(lines["energy_kwh"], groups)]
-    table["kgco2e"] = [math.fsum(part) for part in kilograms]
+    table["kgco2e"] = [_sum_of_known(part) for part in kilograms]
     table["kgco2e_low"] = table["kgco2e_high"] = np.nan
     provisional = _split(lines["status"] == "provisional", groups)
     table["provisional_share"] = [_share(*pair) for pair in zip(kilograms, provisional, strict=True)]

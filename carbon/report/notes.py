@@ -4,28 +4,75 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from carbon.core.findings import NOTE, WARNING, Finding
+from carbon.report.monthly import statement
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
 
 _PLACE = ["period", "start", "node", "zone", "product", "model", "mode", "activity", "status"]
 _NO_LOSSES = "{} of the energy has no losses line, for lack of a rate or a lifecycle figure"
+_NO_RESIDUAL = (
+    "{} of Scope 2 energy has neither an instrument nor a residual mix: market-based takes the stated fallback"
+)
+_MONTH = r" (\d{4}-\d\d)$"
+NAMED = 8
+SAID_BY_LINES = ("not-covered", "no-upstream", "no-losses", "no-lane", "no-mass")
 FIXED = (
     "Scope 1 (generator sets, refrigerants) is not covered.",
     "Upstream includes the construction of power plants where the lifecycle figure does.",
 )
 
 
-def report_notes(lines: pd.DataFrame) -> list[str]:
-    """Notes on the lines of a statement: shares of energy_kwh [kWh] by what stands behind them, then what always holds."""
-    use = lines[(lines["phase"] == "use") & lines["energy_kwh"].notna()]
-    total = use["energy_kwh"].sum()
+def report_notes(entries: pd.DataFrame, hardware: str = "amortised") -> list[str]:
+    """Notes on live entries: shares of energy_kwh [kWh] by what stands behind them, then what always holds."""
+    lines, market = statement(entries, "location", hardware), entries[entries["basis"] == "market"]
+    fallback = market["factor_kind"].isin(["grid-average", "fossil"])
+    energy = lines[(lines["phase"] == "use") & lines["energy_kwh"].notna()]
+    total = energy["energy_kwh"].sum()
+    use = energy[energy["kgco2e"].notna()]
     found = [
+        _share(energy[energy["kgco2e"].isna()], total, "{} of the energy has no grid data: its emissions are in no line"),
+        _hardware(lines[lines["kgco2e"].isna() & lines["energy_kwh"].isna()]),
         _share(use[use["factor_kind"] == "lifecycle"], total, "{} of the energy has only a lifecycle figure: upstream is in it"),
         _share(use[use["factor"].str.contains("/for ")], total, "{} of the energy takes the figure of the zone's country"),
         _share(_without(use, lines, "upstream"), total, "{} of the energy has no upstream figure: not covered, not zero"),
         _share(_without(use, lines, "losses"), total, _NO_LOSSES),
+        _share(market[fallback], market["energy_kwh"].sum(), _NO_RESIDUAL),
     ]  # fmt: skip
     return [*(note for note in found if note), *FIXED]
+
+
+def warning_notes(findings: pd.DataFrame, months: Collection[str]) -> list[str]:
+    """What the accounting noted, and one line for each kind of its warnings that the lines do not show (Ledger.findings)."""
+    told = findings[~findings["code"].isin(SAID_BY_LINES) & _concerns(findings["value"], months)]
+    noted, warned = (told[told["severity"] == severity] for severity in (NOTE, WARNING))
+    return [
+        *map(_noted, _findings(noted)),
+        *(_warned(_findings(rows)) for _, rows in warned.groupby("code", sort=True)),
+    ]
+
+
+def _concerns(values: pd.Series, months: Collection[str]) -> pd.Series:
+    """Whether a value ends with none but the given months: a posting tells of all that it covers."""
+    month = values.fillna("").str.extract(_MONTH, expand=False)
+    return month.isna() | month.isin(list(months))
+
+
+def _findings(rows: pd.DataFrame) -> list[Finding]:
+    told = rows[list(Finding._fields)].astype(object)
+    return [Finding(*cells) for cells in told.where(told.notna(), None).itertuples(index=False)]
+
+
+def _noted(finding: Finding) -> str:
+    return f"{finding.column} {finding.value}: {finding.problem}; {finding.mend}".lstrip(" :")
+
+
+def _warned(findings: list[Finding]) -> str:
+    others = f", and {len(findings) - 1} more like it (`carbon check` lists them)" if len(findings) > 1 else ""
+    return f"Accounting warned: {str(findings[0]).removeprefix('warning: ')}{others}"
 
 
 def _without(use: pd.DataFrame, lines: pd.DataFrame, phase: str) -> pd.DataFrame:
@@ -34,6 +81,15 @@ def _without(use: pd.DataFrame, lines: pd.DataFrame, phase: str) -> pd.DataFrame
     found = use.merge(have, on=_PLACE, how="left", indicator=True)
     alone = found[found["_merge"] == "left_only"]
     return alone[alone["factor_kind"] != "lifecycle"] if phase == "upstream" else alone
+
+
+def _hardware(uncovered: pd.DataFrame) -> str:
+    """What of the hardware no figure covers."""
+    if uncovered.empty:
+        return ""
+    phases, nodes = (sorted(uncovered[name].unique()) for name in ("phase", "node"))
+    named = ", ".join(nodes[:NAMED]) + (f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else "")
+    return f"Hardware: {' and '.join(phases)} not covered, not zero ({named})"
 
 
 def _share(lines: pd.DataFrame, total: float, text: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from carbon.core.errors import NotFoundError, UsageError
+from carbon.core.write import whole_file
 from carbon.report.cells import clean, exact, is_number, rounded
 
 if TYPE_CHECKING:
@@ -75,11 +76,10 @@ def _opened(target: str | Path | TextIO) -> Iterator[TextIO]:
     if not path.parent.is_dir():
         raise NotFoundError(f"{path}: the folder {path.parent} does not exist; make it first, or name another file")
     try:
-        file = path.open("w", encoding="utf-8", newline="")
+        with whole_file(path, replace=True) as file:
+            yield file
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}); name another file") from error
-    with file:
-        yield file
 
 
 def _chunks(frame: pd.DataFrame) -> Iterator[list[list[Cell]]]:

@@ -14,7 +14,7 @@ from carbon.report.layout import Column, column, fitting, table
 from carbon.report.monthly import GROUPINGS, month_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
     from rich.console import RenderableType
@@ -32,8 +32,12 @@ CATEGORIES = {
     13: "downstream leased assets",
 }
 PHASES = ("use", "upstream", "losses", "manufacturing", "transport", "cooling", "disposal", "write-off")
+HARDWARE_PHASES = PHASES[3:]
 PARTS_SHOWN = 10
 NOT_STATED = "(not stated)"
+NOT_ATTRIBUTED = "(hardware, not attributed)"
+NOT_COVERED = "not covered"
+INSTRUMENTS = "instruments"
 _TONNES_FROM_KG = 10_000_000
 _NAME_LEAST = 30
 _BAR_CELLS = 8
@@ -50,7 +54,12 @@ class Part(NamedTuple):
 
 
 def render_report(
-    frame: pd.DataFrame, label: str, notes: Iterable[str] = (), width: int = 80, entity: str = ""
+    frame: pd.DataFrame,
+    label: str,
+    notes: Iterable[str] = (),
+    width: int = 80,
+    entity: str = "",
+    scope2: Mapping[str, float] | None = None,
 ) -> list[RenderableType]:
     """Renderables of a report table, each no wider than `width` [terminal cells].
 
@@ -61,7 +70,7 @@ def render_report(
     if frame["month"].nunique() > 1:
         names.insert(0, "month")
     tables = [_parts_table(name, parts_by(frame, name), frame, width) for name in names]
-    shown: list[RenderableType] = [headline(frame, label, entity)]
+    shown: list[RenderableType] = [headline(frame, label, entity, scope2)]
     for one in [_parts_table("", scope_parts(frame), frame, width), *tables, render_notes(notes)]:
         shown += ["", one] if one.row_count else []
     return shown
@@ -77,26 +86,31 @@ def render_notes(notes: Iterable[str]) -> Table:
     return bullets
 
 
-def headline(frame: pd.DataFrame, label: str, entity: str = "") -> Text:
-    """The total [kgCO2e or tCO2e], how it is to be read, its energy [kWh], what is provisional, tiers by energy."""
+def headline(frame: pd.DataFrame, label: str, entity: str = "", scope2: Mapping[str, float] | None = None) -> Text:
+    """The total [kgCO2e or tCO2e], how it is to be read, Scope 2 by each method [kg], energy [kWh], provisional, tiers."""
     energy = _sum(frame["energy_kwh"].dropna())
-    share = percent(provisional_share(frame)) or "not known"
+    share = percent(provisional_share(frame)) or "unknown share"
     facts = [f"{round_numbers([energy])[0]} kWh at the meter"] if frame["energy_kwh"].notna().any() else []
     tiers = ", ".join(f"{clean(tier)} {percent(part)}" for tier, part in tier_shares(frame).items())
     lines = [
         Text(f"Emissions of {clean(entity)}{', ' if entity else ''}{month_spans(frame['month'])}", "bold"),
         Text(_amount(_sum(frame["kgco2e"])), "bold green"),
         Text(clean(label)),
-        Text(" · ".join([*facts, f"provisional {share}"])),
-        *([Text(f"grid data, by energy: {tiers}")] if tiers else []),
+        *([Text(f"Scope 2: {_by_method(scope2)}")] if scope2 and len(scope2) > 1 else []),
+        Text(" · ".join([*facts, f"provisional: {share} of the emissions"])),
+        *([Text(f"grid data: {tiers} of the energy")] if tiers else []),
     ]
     return Text("\n", overflow="fold").join(lines)
 
 
+def _by_method(scope2: Mapping[str, float]) -> str:
+    return ", ".join(f"{_amount(kilograms)} {basis}-based" for basis, kilograms in scope2.items())
+
+
 def provisional_share(frame: pd.DataFrame) -> float:
-    """Share [1] of a report table's emissions, by the size of its rows, that is provisional; NaN where not known."""
+    """Share [1] of a report table's emissions [kg], by the size of rows, that is provisional; NaN where not known."""
     known = frame[frame["provisional_share"].notna()]
-    sizes = known["kgco2e"].abs()
+    sizes = known["kgco2e"].abs().fillna(0.0)
     whole = _sum(sizes)
     if whole:
         return _sum(sizes * known["provisional_share"]) / whole
@@ -105,21 +119,27 @@ def provisional_share(frame: pd.DataFrame) -> float:
 
 
 def tier_shares(frame: pd.DataFrame) -> dict[str, float]:
-    """Share [1] of a report table's energy by tier of the intensity behind it, largest first; empty without energy."""
-    parts = parts_by(frame[frame["energy_kwh"].notna()], "tier")
+    """Share [1] of a report table's energy [kWh] by tier of its intensity, largest first; empty without energy."""
+    tiers = frame.assign(tier=frame["tier"].mask(frame["kgco2e"].isna(), NOT_COVERED).fillna(INSTRUMENTS))
+    parts = parts_by(tiers[tiers["energy_kwh"].notna()], "tier")
     parts.sort(key=lambda part: (-part.energy_kwh, part.name))
     whole = math.fsum(part.energy_kwh for part in parts)
     return {part.name: part.energy_kwh / whole for part in parts} if whole else {}
 
 
 def parts_by(frame: pd.DataFrame, name: str) -> list[Part]:
-    """Parts by the values of a column: months in their order, others by emissions, largest first."""
-    parts = [Part(str(key or NOT_STATED), *sums) for key, sums in _sums(frame, name).items()]
-    return sorted(parts, key=lambda part: (0.0 if name == "month" else -part.kgco2e, part.name))
+    """Parts by the values of a column, [kWh] and [kg]: months in their order, others by emissions, largest first.
+
+    Hardware serves all products, so where it names none it is a part of its own and not one that nobody stated.
+    """
+    shared = frame[name].isna() & frame["phase"].isin(HARDWARE_PHASES)
+    kept = frame.assign(**{name: frame[name].mask(shared, NOT_ATTRIBUTED)}) if shared.any() else frame
+    parts = [Part(str(key or NOT_STATED), *sums) for key, sums in _sums(kept, name).items()]
+    return sorted(parts, key=lambda part: (0.0 if name == "month" else -_known(part.kgco2e), part.name))
 
 
 def scope_parts(frame: pd.DataFrame) -> list[Part]:
-    """A strong part for each scope, under it its categories and their phases, and the total."""
+    """A strong part for each scope, under it its categories and their phases, and the total: [kWh] and [kg]."""
     parts: list[Part] = []
     for scope, rows in frame.groupby("scope"):
         parts.append(Part(SCOPES.get(int(str(scope)), f"Scope {scope}"), *_pair(_rows(rows)), strong=True))
@@ -138,9 +158,13 @@ def _category_parts(category: int, rows: pd.DataFrame) -> list[Part]:
 
 
 def _phase_parts(rows: pd.DataFrame, indent: str) -> list[Part]:
-    sums = {str(phase): pair for phase, pair in _sums(rows, "phase").items()}
-    order = sorted(sums, key=lambda phase: (PHASES.index(phase) if phase in PHASES else len(PHASES), phase))
-    return [Part(f"{indent}{phase}", *sums[phase]) for phase in order]
+    """Phases in the order of a life; what of one is not covered is a part of its own."""
+    covered = rows["kgco2e"].notna()
+    known, unknown = _sums(rows[covered], "phase"), _sums(rows[~covered], "phase")
+    order = sorted(
+        map(str, {*known, *unknown}), key=lambda name: (PHASES.index(name) if name in PHASES else len(PHASES), name)
+    )
+    return [Part(f"{indent}{name}", *sums[name]) for name in order for sums in (known, unknown) if name in sums]
 
 
 def _parts_table(name: str, parts: Sequence[Part], frame: pd.DataFrame, width: int) -> Table:
@@ -154,7 +178,7 @@ def _parts_table(name: str, parts: Sequence[Part], frame: pd.DataFrame, width: i
 def _columns(name: str, parts: Sequence[Part], total: float, tonnes: bool) -> list[Column]:
     shares = [part.kgco2e / total if total else math.nan for part in parts]
     energy = round_numbers([part.energy_kwh for part in parts])
-    mass = round_numbers([part.kgco2e / (1_000 if tonnes else 1) for part in parts])
+    mass = [mass or NOT_COVERED for mass in round_numbers([part.kgco2e / (1_000 if tonnes else 1) for part in parts])]
     columns = [
         column(name, [clean(part.name) for part in parts], "text", least=_NAME_LEAST),
         column("kWh", energy, "number"),
@@ -200,9 +224,14 @@ def _rows(frame: pd.DataFrame) -> list[tuple[float, float]]:
 
 
 def _pair(rows: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    energy = [row[0] for row in rows if not math.isnan(row[0])]
-    return math.fsum(energy) if energy else math.nan, math.fsum(row[1] for row in rows)
+    """Energy [kWh] and emissions [kg] of rows, each missing where no row has any."""
+    energy, kilograms = ([row[at] for row in rows if not math.isnan(row[at])] for at in (0, 1))
+    return math.fsum(energy) if energy else math.nan, math.fsum(kilograms) if kilograms else math.nan
 
 
 def _sum(values: pd.Series) -> float:
-    return math.fsum(values.tolist())
+    return math.fsum(values.dropna().tolist())
+
+
+def _known(number: float) -> float:
+    return 0.0 if math.isnan(number) else number

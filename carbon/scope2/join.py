@@ -60,7 +60,7 @@ class Spans(NamedTuple):
 
 
 def place(axis: Axis, row: Ints, start_us: Ints, end_us: Ints) -> Spans:
-    """Place intervals [start_us, end_us) of the given rows of the step function on an axis; what lies outside is cut."""
+    """Place intervals [us], half-open, of given rows of the step function on an axis; what lies outside is cut."""
     length = (end_us - start_us).astype(float)
     outside = len(length) > 0 and bool(start_us.min() < axis.start_us or end_us.max() > axis.end_us)
     if outside:
@@ -109,10 +109,14 @@ class StepFunction:
         gaps = np.zeros(len(flat) + 1, np.int32)
         np.cumsum(np.pad(~present, ((0, 0), (0, 1))), dtype=np.int32, out=gaps[2:-1])
         gaps[-1] = gaps[-2]
-        self._gaps = gaps[:-2], gaps[1:-1], gaps[2:]  # as they stand before the cell before, before a cell, and after it
+        self._gaps = (
+            gaps[:-2],
+            gaps[1:-1],
+            gaps[2:],
+        )  # as they stand before the cell before, before a cell, and after it
 
     def mean(self, spans: Spans) -> Floats:
-        """Integral over each span divided by the whole length of its interval [unit of the values]."""
+        """Integral over each span over the whole length of its interval, in the unit of the values: [g/kWh] or [1]."""
         if self.empty:
             return np.zeros(len(spans.length))
         total = self._quanta.take(spans.last)
@@ -152,7 +156,11 @@ class StepFunction:
         before_first, at, after_last = self._gaps
         head, tail = at.take(spans.after), at.take(spans.last)
         whole = (tail - head) * spans.step_us
-        return (head - before_first.take(spans.after)) * spans.head + whole + (after_last.take(spans.last) - tail) * spans.tail
+        return (
+            (head - before_first.take(spans.after)) * spans.head
+            + whole
+            + (after_last.take(spans.last) - tail) * spans.tail
+        )
 
 
 def _inside(spans: Spans) -> Floats:

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from carbon.activity.batch import WORK
+from carbon.activity.overheads import METHOD
 from carbon.core.schema import columns
+from carbon.scope2.tracks import NOT_COVERED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from carbon.activity.register import Codes, Register
     from carbon.scope2.tracks import Layer
 
+FIGURES = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
 METHODS = {"use": "location@1", "upstream": "upstream@1", "losses": "losses@1"}
 
 
@@ -27,12 +30,15 @@ def line_columns() -> list[str]:
 
 
 def energy_lines(sums: pd.DataFrame, register: Register, works: Codes, layers: Codes) -> pd.DataFrame:
-    """Lines of sums (KEYS, SUMS, `start_us`, `end_us`, `source`; layers >= 0): one a group and line, kgco2e [kg]."""
-    common = _common(sums, register, works)
+    """Lines of sums (KEYS, SUMS, `start_us`, `end_us`, `source`): one a group and line, energy [kWh], kgco2e [kg].
+
+    What nothing covers (layer -1) has one line, of its energy: factor `not-covered`, empty tier and empty kgco2e.
+    """
+    common = common_columns(sums, register, works)
     routes = [register.stretches[stretch].route for stretch in sums["stretch"]]
-    layer: list[Layer] = [layers.labels[code] for code in sums["layer"]]
+    layer: list[Layer] = [layers.labels[code] if code >= 0 else NOT_COVERED for code in sums["layer"]]
     frames = [
-        _phase(common, sums["location_g"], routes, layer, "use"),
+        _phase(common, sums["location_g"].mask(sums["layer"] < 0), routes, layer, "use"),
         _phase(common, sums["upstream_g"], routes, layer, "upstream"),
         _phase(common, sums["losses_g"], routes, layer, "losses"),
     ]
@@ -41,6 +47,20 @@ def energy_lines(sums: pd.DataFrame, register: Register, works: Codes, layers: C
     frames[0][["energy_kwh", "requests", "tokens"]] = sums[["energy_kwh", "requests", "tokens"]].to_numpy()
     kept = [frames[0], frames[1][has_upstream], frames[2][has_losses]]
     return pd.concat([frame for frame in kept if len(frame)] or kept[:1], ignore_index=True)
+
+
+def share_places(sums: pd.DataFrame, register: Register) -> bool:
+    """Whether several sums are of one cell, node, zone and work: then lines may agree in all but their figures."""
+    place = pd.DataFrame({"node": register.node[sums["stretch"]], **sums[["cell", "zone", "work"]]})
+    return bool(place.duplicated().any())
+
+
+def united(lines: pd.DataFrame) -> pd.DataFrame:
+    """Lines that agree in all but their figures as one, the figures added: energy [kWh], kgco2e [kg], counts."""
+    keys = [name for name in lines.columns if name not in FIGURES]
+    grouped = lines.groupby(keys, dropna=False, sort=False, as_index=False, observed=True)
+    summed: pd.DataFrame = grouped[list(FIGURES)].sum(min_count=1)
+    return summed[list(lines.columns)]
 
 
 def not_covered(sums: pd.DataFrame, register: Register) -> pd.DataFrame:
@@ -54,15 +74,18 @@ def not_covered(sums: pd.DataFrame, register: Register) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _common(sums: pd.DataFrame, register: Register, works: Codes) -> pd.DataFrame:
+def common_columns(sums: pd.DataFrame, register: Register, works: Codes) -> pd.DataFrame:
+    """What all lines of each sum have in common, the rest empty; energy [kWh], kgco2e [kg] and method are for the caller."""
     stretches = [register.stretches[stretch] for stretch in sums["stretch"]]
     frame = pd.DataFrame(index=range(len(sums)), columns=line_columns(), dtype=object)
-    frame["start"], frame["end"] = (_instants(sums[edge]) for edge in ("start_us", "end_us"))
+    frame["start"], frame["end"] = (instants(sums[edge]) for edge in ("start_us", "end_us"))
     for name in ("node", "operator", "boundary"):
         frame[name] = pd.Series([getattr(stretch, name) for stretch in stretches], dtype="str")
     frame["zone"] = pd.Series([register.zones.labels[zone] for zone in sums["zone"]], dtype="str")
     for at, name in enumerate(WORK):
         frame[name] = pd.Series([works.labels[work][at] for work in sums["work"]], dtype="str")
+    methods = [works.labels[work][METHOD : METHOD + 1] for work in sums["work"]]
+    frame["method"] = [f"{method[0]} x " if method else "" for method in methods]
     if "row" in sums:
         frame["row"] = sums["row"].to_numpy()
     frame["source"] = pd.Series(sums["source"].to_numpy(), dtype="str")
@@ -78,7 +101,7 @@ def _phase(
     frame = common.copy()
     frame["scope"] = np.array([place.scope for place in places], np.int64)
     frame["category"] = pd.array([place.category or None for place in places], "Int64")
-    frame["phase"], frame["method"] = phase, METHODS[phase]
+    frame["phase"], frame["method"] = phase, common["method"] + METHODS[phase]
     frame["basis"] = np.where((frame["scope"] == 2) & (phase == "use"), "location", "either")
     frame["kgco2e"] = grams.to_numpy() / 1000
     frame["tier"] = [one.tier for one in layer]
@@ -88,5 +111,6 @@ def _phase(
     return frame
 
 
-def _instants(us: pd.Series) -> pd.DatetimeIndex:
+def instants(us: pd.Series) -> pd.DatetimeIndex:
+    """Times in UTC of microseconds since 1970 [us]."""
     return pd.DatetimeIndex(us.to_numpy(np.int64).view("M8[us]")).tz_localize("UTC")

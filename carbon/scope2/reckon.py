@@ -30,7 +30,7 @@ COVERED_TO = 1e-12
 
 
 class Shares(NamedTuple):
-    """What one slot gives to each part: layer, share of its time [1], and mean g per kWh of the whole part by line."""
+    """What one slot gives to each part: layer, share of its time [1], and mean of the whole part by line [g/kWh]."""
 
     layer: Ints
     share: Floats | None
@@ -40,7 +40,7 @@ class Shares(NamedTuple):
 
 
 def shares(parts: Parts, tracks: Tracks) -> Iterator[Shares]:
-    """Join parts with each slot of the tracks. A share of None stands for 1 everywhere."""
+    """Join parts with each slot of the tracks: share [1], None for 1 everywhere, and mean intensity by line [g/kWh]."""
     spans = place(tracks.axis, parts.zone, parts.start_us, parts.end_us)
     for slot in tracks.slots:
         means = (line.mean(spans) for line in (slot.location, slot.upstream, slot.losses))

@@ -51,11 +51,11 @@ class Layer(NamedTuple):
         return bool(self.loss_id) and (self.upstream != "missing" or self.includes_losses)
 
 
-NOT_COVERED = Layer("", "", "", "missing", "", False, "", "")
+NOT_COVERED = Layer("not-covered", "", "not-covered", "missing", "", False, "", "")
 
 
 class Slot(NamedTuple):
-    """One layer of each zone: its code (-1: the zone has no such layer) and the g per kWh of each line."""
+    """One layer of each zone: its code (-1: the zone has no such layer) and the intensity of each line [g/kWh]."""
 
     layer: Ints
     location: StepFunction
@@ -72,7 +72,7 @@ class Tracks(NamedTuple):
 
 
 def by_step(grid: xr.Dataset) -> list[xr.Dataset]:
-    """The Dataset of the zones of each step, on the axis of their own series.
+    """The Dataset of the zones of each step [us], on the axis of their own series.
 
     So the figures of one zone stay the same to the last bit when another gets a series of a finer step.
     """
@@ -86,7 +86,11 @@ def by_step(grid: xr.Dataset) -> list[xr.Dataset]:
 
 
 def build_tracks(grid: xr.Dataset, zones: Sequence[str], layers: Codes) -> Tracks:
-    """Tracks of a Dataset for zones in a given order (a zone that it lacks is nowhere covered); `layers` collects codes."""
+    """Tracks of a Dataset for zones in a given order; `layers` collects codes. A zone that it lacks is nowhere covered.
+
+    Of the Dataset: `direct_g_per_kwh`, `lifecycle_g_per_kwh` [g/kWh] (zone, time) and, if there, `loss_k` [1]
+    (zone, year). Raises ValueError for a time axis that is not regular.
+    """
     grid = grid.drop_vars("step_us", errors="ignore").reindex(
         zone=list(zones), fill_value={"tier": -1, "status": -1, "factor": -1, "loss_id": ""}
     )

@@ -63,8 +63,9 @@ def derive_assets(
 ) -> list[Asset]:
     """Assets of a node table (index `row`): a larger count is bought, a smaller one retires the oldest units first.
 
+    Transport [kg] is mass [t] x lane [km] x rate [kgCO2e per tonne-km], disposal mass [kg] x rate [kgCO2e per kg].
     `countries` maps zones to ISO countries, for the freight lane; a lane or mass that is not known is a warning, and the
-    asset's transport or disposal is then not covered.
+    asset's transport or disposal is then not covered. Raises NotFoundError for a policy without a rate.
     """
     freight, disposal = freight_rate(policy.freight_mode), disposal_rate(policy.disposal)
     table = nodes.sort_values(["node", "valid_from"])

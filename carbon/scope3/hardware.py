@@ -39,8 +39,9 @@ def scope3(
 
     One line a month, asset, phase and stretch, columns as the ledger's, `start` to `source`, plus `period`. Own hardware
     has lines `incurred` (category 2, 4, 5) and `amortised`; other hardware a period cost, basis `either`. What was acquired
-    before the first month is not incurred. Raises InputError for unknown zones or profiles; UsageError for `demand`,
-    to which lives do not respond yet. (GHG Protocol Scope 3 Standard, categories 2, 4, 5.)
+    before the first month is not incurred. A phase that no figure covers has lines with empty kgco2e.
+    Raises InputError for unknown zones or profiles; UsageError for `demand`, to which lives do not respond yet.
+    (GHG Protocol Scope 3 Standard, categories 2, 4, 5.)
     """
     if demand is not None:
         raise UsageError("planned lives do not respond to demand yet: leave demand out")
@@ -58,14 +59,14 @@ def scope3(
 def _sum_same(lines: pd.DataFrame) -> pd.DataFrame:
     """One line where a node has several assets of one profile and cohort."""
     keys = [name for name in lines.columns if name != "kgco2e"]
-    summed = lines.groupby(keys, dropna=False, sort=False)["kgco2e"].sum().reset_index()
+    summed = lines.groupby(keys, dropna=False, sort=False)["kgco2e"].sum(min_count=1).reset_index()
     return summed[list(lines.columns)]
 
 
 def fleet(
     nodes: pd.DataFrame, policy: Refresh, consolidation: str, profiles: str, findings: Findings
 ) -> tuple[Register, list[Asset]]:
-    """Register and assets of a node table; unknown zones and profiles are findings, and their rows are left out."""
+    """Register and assets [kg] of a node table; unknown zones and profiles are findings, their rows are left out."""
     from carbon.grid.tables import zones
 
     register = build_register(nodes, zones(), consolidation, profiles, findings)
@@ -177,11 +178,12 @@ def _lines(
     for name in ("product", "model", "mode", "activity", "tier"):
         frame[name] = pd.Series([None] * len(own), dtype="str")
     frame["kgco2e"] = np.array([getattr(asset, f"{phase}_kgco2e") for asset in own], float) * share
-    frame["method"], frame["factor_kind"], frame["status"] = METHODS[kind], "embodied", "settled"
+    frame["method"], frame["factor_kind"] = METHODS[kind], "embodied"
+    frame["status"] = np.where(frame["kgco2e"].isna(), "provisional", "settled")
     frame["factor"] = [_factor(asset, phase) for asset in own]
     frame["source"] = "nodes.csv"
     frame["period"] = [month_text(int(month)) for month in cell_of(start, "month")]
-    return frame[frame["kgco2e"].notna()]
+    return frame
 
 
 def _factor(asset: Asset, phase: str) -> str:

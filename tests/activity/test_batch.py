@@ -69,14 +69,24 @@ def test_words_take_their_defaults() -> None:
     works = Codes()
     rows: list[dict[str, Any]] = [
         {"energy_kwh": 1.0, "mode": None, "product": None},
-        {"mode": "vanilla", "activity": "inference"},
-        {"mode": "tee", "product": "chat", "activity": "verification"},
+        {"energy_kwh": 1.0, "mode": "vanilla", "activity": "inference"},
+        {"energy_kwh": 1.0, "mode": "tee", "product": "chat", "activity": "verification"},
     ]
     found = encode(table(*rows), register({}), works)
     assert [works.labels[code] for code in found.work] == [
         (None, None, "vanilla", "inference"), (None, None, "vanilla", "inference"), ("chat", None, "tee", "verification"),
     ]  # fmt: skip
     assert found.work[0] == found.work[1]
+
+
+def test_work_without_a_meter_is_told_apart() -> None:
+    """The same work metered and modelled has two codes: entries say which they are of. Neither has energy of its own."""
+    works = Codes()
+    rows = [{"energy_kwh": 1.0, "output_tokens": None}, {"energy_kwh": None, "output_tokens": 5.0}]
+    found = encode(table(*rows), register({"hardware": "h200-sxm-141gb"}), works)
+    plain = (None, None, "vanilla", "inference")
+    assert [works.labels[code] for code in found.work] == [plain, (*plain, "power-model@1", "tokens")]
+    assert found.energy_kwh.tolist() == [1.0, 0.0]
 
 
 def test_unknown_nodes_and_zones_that_are_not_given() -> None:

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon.activity.overlap import Edges, Overlaps, Unsorted, check_on_disk
+from carbon.activity.overlap import Edges, Overlaps, Unsorted
 from carbon.core.findings import Findings
+from carbon.spill import check_on_disk
 
 
 class Span(NamedTuple):

@@ -17,7 +17,7 @@ from tests.activity.cases import nodes, register, table
 
 H200 = {"hardware": "h200-sxm-141gb", "devices": 8.0}
 ALONE = H200 | {"devices": 1.0}
-CONTEXT_W, LOAD_W = 125.1, {"decode": 530.9, "prefill": 691.4, "train": 687.2}
+CONTEXT_W, LOAD_W = 125.0, {"decode": 531.9, "prefill": 691.4, "train": 687.2}
 HOST_W = (1500.0, 4600.0)  # dgx-h100-host, idle and full
 EACH = 1e-12
 
@@ -103,16 +103,18 @@ def test_the_host_that_a_node_names_is_taken() -> None:
 def test_a_system_holds_its_devices_and_its_host() -> None:
     """Two systems at rest and at full load: between the figures of the whole box, with no host beside it."""
     system = nodes({"hardware": "dgx-h100", "devices": 2.0})
-    rows = _frame({"busy_fraction": 0.0, "load": "train"}, {"busy_fraction": 1.0, "load": "train"})
-    assert node_energy(rows, system).tolist() == pytest.approx([2 * 2.25, 2 * 10.2], rel=EACH)
+    found = [node_energy(_frame({"busy_fraction": busy, "load": "train"}), system).iloc[0] for busy in (0.0, 1.0)]
+    assert found == pytest.approx([2 * 2.25, 2 * 10.2], rel=EACH)
 
 
 def test_metered_goes_before_modelled() -> None:
-    """A meter's reading is the energy of the node; 0 kWh too."""
+    """A meter's reading is the energy of the node, 0 kWh too; a row without a meter has the time that no metered row covers."""
     rows = _frame(*({"energy_kwh": kwh, "busy_fraction": 0.5, "load": "decode"} for kwh in (3.0, 0.0, None)))
-    found = node_energy(rows, nodes(H200))
-    assert found[:2].tolist() == [3.0, 0.0]
-    assert found[2] > 4.0
+    assert node_energy(rows, nodes(H200)).tolist() == [3.0, 0.0, 0.0]
+    alone = node_energy(rows[2:], nodes(H200)).iloc[0]
+    assert alone > 4.0
+    rows["end"] += pd.to_timedelta([0, 0, 1], unit="h")
+    assert node_energy(rows, nodes(H200)).tolist() == pytest.approx([3.0, 0.0, alone], rel=EACH)
 
 
 def test_the_index_of_the_workload_is_kept() -> None:

@@ -101,6 +101,10 @@ class Project(NamedTuple):
         """What the ledger says."""
         return Ledger(self.folder / "ledger").live()
 
+    def located(self) -> pd.DataFrame:
+        """What the ledger says, its market-based lines left out: the location-based method alone counts each kWh once."""
+        return self.live().query("basis != 'market'")
+
     def report(self, *words: str) -> pd.DataFrame:
         """The report as its CSV holds it."""
         result = self.run("report", *words, "--format", "csv")

@@ -49,7 +49,6 @@ CALLS = (
     Refusal("period that is none", "report 2024-Q5", 2, ("'2024-Q5'", "YYYY-MM")),
     Refusal("grouping that is none", "report --by nonsense", 2, ("'nonsense'", "zone, node")),
     Refusal("basis that is none", "report --energy both", 2, ("'both'", "'location', 'market'")),
-    Refusal("basis that was not posted", "report --energy market", 3, ("market-based", "location basis")),
     Refusal("format that is none", "report --format pdf", 2, ("'pdf'", "'csv'")),
     Refusal("table into a file", "report -o report.txt", 2, ("--format csv, json",)),
     Refusal("folder of the output", "report --format csv -o nowhere/report.csv", 3, ("no folder nowhere",)),

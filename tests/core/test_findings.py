@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from carbon.core.errors import CarbonError, InputError, LedgerError, NotFoundError, UsageError
-from carbon.core.findings import SHOWN_PER_KIND, Finding, Findings
+from carbon.core.findings import SHOWN_PER_KIND, Finding, Findings, shown
 
 PLACE = {"file": "w.csv", "row": 7, "column": "energy_kwh", "value": "x"}
 
@@ -29,8 +29,11 @@ def test_a_finding_without_a_place_has_no_empty_marks() -> None:
 def test_long_values_are_cut() -> None:
     """A value as long as a line does not flood the screen."""
     findings = Findings()
-    findings.error("ragged-row", "is ragged", "mend it", value="y" * 5_000)
-    assert len(next(iter(findings)).value) == 80
+    findings.error("ragged-row", "is ragged", "mend it", column="z" * 61, value="y" * 5_000)
+    (found,) = findings
+    assert found.value == "y" * 60 + "… (5,000 characters)"
+    assert found.column == "z" * 60 + "… (61 characters)"
+    assert shown("y" * 60) == "y" * 60
 
 
 def test_zero_is_shown_as_a_value() -> None:
@@ -106,3 +109,37 @@ def test_exit_codes_of_the_ways_to_fail() -> None:
     codes = {kind.__name__: kind.exit_code for kind in (CarbonError, InputError, UsageError, NotFoundError, LedgerError)}
     assert codes == {"CarbonError": 1, "InputError": 1, "UsageError": 2, "NotFoundError": 3, "LedgerError": 4}
     assert all(issubclass(kind, CarbonError) for kind in (InputError, UsageError, NotFoundError, LedgerError))
+
+
+def test_many_at_once_describe_those_alone_that_are_shown() -> None:
+    """A million faults cost no more words than twenty; the count is whole, and goes on where it stood."""
+    asked: list[int] = []
+
+    def describe(place: int) -> dict[str, object]:
+        asked.append(place)
+        return {"problem": "is bad", "mend": "mend it", "row": place, "column": "end", "value": place * 2}
+
+    findings = _many(5)
+    findings.each("error", "bad-time", "w.csv", range(10, 1_000_010), describe)
+    findings.each("error", "bad-time", "w.csv", range(3), describe)
+    findings.each("error", "bad-time", "other.csv", [], describe)
+    assert asked == list(range(10, 10 + SHOWN_PER_KIND - 5))
+    assert findings.count("error") == len(findings) == 1_000_008
+    assert findings.hidden() == {("error", "bad-time", "w.csv"): 1_000_008 - SHOWN_PER_KIND}
+    assert str(list(findings)[5]) == "error: w.csv:10 end = '20': is bad; mend it [bad-time]"
+
+
+def test_a_tally_is_one_warning_with_its_number() -> None:
+    """Cells counted in pieces and by several readers come to one line a file; files beyond the first few to one line."""
+    findings, other = Findings(), Findings()
+    for file in range(SHOWN_PER_KIND + 2):
+        for part in (findings, other):
+            part.tally("local-time", 1_000, "times read as", "check", file=f"{file:03}.csv")
+    findings.tally("local-time", 0, "times read as", "check", file="none.csv")
+    findings.extend(other)
+    said = [(found.severity, found.file, found.problem) for found in findings]
+    assert said[:2] == [("warning", "000.csv", "times read as: 2,000"), ("warning", "001.csv", "times read as: 2,000")]
+    assert said[-1] == ("warning", "2 more files", "times read as: 4,000")
+    assert len(said) == SHOWN_PER_KIND + 1
+    assert findings.count("warning") == len(findings) == SHOWN_PER_KIND + 2
+    assert findings.count("error") == 0

@@ -17,7 +17,7 @@ HEADER = ["column", "type", "unit", "required", "low", "high", "choices", "defau
 UNITLESS_WORDS = {"1", "UTC", "degree", ""}
 PROMISED = {
     "workload": "start end node zone energy_kwh busy_fraction load input_tokens output_tokens requests product model "
-                "mode activity",
+                "mode activity bytes transfer storage_tb medium",
     "nodes": "node operator role hardware devices host zone market pue boundary operated in_service retired valid_from "
              "latitude longitude",
     "entries": "posting digest previous entry recorded_at period start end scope category phase basis node operator "
@@ -25,6 +25,8 @@ PROMISED = {
                "tier factor_kind factor status source reverses adjusts cause reason",
     "intensity": "zone start direct_g_per_kwh lifecycle_g_per_kwh end status source published includes_losses basis "
                  "gas gwp_set",
+    "instruments": "id kind market start end mwh intensity_g_per_kwh technology renewable node registry serial_from serial_to "
+                   "retired_on beneficiary source",
     "report": "month scope category phase basis energy_kwh kgco2e kgco2e_low kgco2e_high provisional_share tier",
 }  # fmt: skip
 ACTIVITIES = {"inference", "verification", "retry", "settlement", "storage", "network", "training", "idle", "chain"}

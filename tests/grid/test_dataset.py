@@ -53,6 +53,18 @@ def test_a_range_without_hours_is_wrong_usage(tmp_path: Path) -> None:
         open_grid(["GB"], "2026-10-05", "2026-10-05", folder=tmp_path)
 
 
+def test_no_zone_and_no_time_are_wrong_usage(tmp_path: Path) -> None:
+    """One zone may be named without a list."""
+    with pytest.raises(UsageError, match="no zone is named"):
+        open_grid([], "2026-10-05", "2026-10-06", folder=tmp_path)
+    for start, end, said in (("noon", "2026-10-06", "start = 'noon' not an ISO"), ("2026-10-05", "2026-13-01", "end = ")):
+        with pytest.raises(UsageError, match=said):
+            open_grid(["GB"], start, end, folder=tmp_path)
+    with pytest.raises(UsageError, match="known_at = 'later' not an ISO"):
+        open_grid(["GB"], "2026-10-05", "2026-10-06", folder=tmp_path, known_at="later")
+    assert open_grid("GB", "2026-10-05", "2026-10-06", folder=tmp_path)["zone"].to_numpy().tolist() == ["GB"]
+
+
 def test_unknown_zones_are_refused_all_at_once_with_near_names(tmp_path: Path) -> None:
     """Each with the zone that may have been meant, or where to look."""
     with pytest.raises(InputError) as refused:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from carbon.core.errors import UsageError
+from carbon.grid.catalog import zone_table
 from carbon.grid.tables import near_names, number, rows, zones
 from carbon.grid.tiers import annual_years, typical_zones
 
@@ -123,12 +124,30 @@ def test_a_table_of_ones_own_needs_its_columns(tmp_path: Path) -> None:
         rows("td_losses", str(tmp_path))
 
 
-@pytest.mark.parametrize(("name", "near"), [("gb", "GB"), ("US-CAL-CAISO", "US-CAL-CISO"), ("DE-", "DE")])
+@pytest.mark.parametrize(("name", "near"), [
+    ("gb", "GB"), ("US-CAL-CAISO", "US-CAL-CISO"), ("DE-", "DE"), ("Germny", "DE"), ("Tokyo", "JP-TK"), ("UK", "GB"),
+    ("Texas", "US-TEX-ERCO"), ("ERCOT", "US-TEX-ERCO"), ("NSW", "AU-NSW"), ("norway", "NO-NO5"),
+])  # fmt: skip
 def test_near_names(name: str, near: str) -> None:
     """A slip of the keyboard finds the zone that was meant."""
     assert near in near_names(name, zones()).split(", ")
 
 
 def test_far_names_suggest_nothing() -> None:
-    """Nothing is better than nonsense."""
-    assert near_names("the moon base", zones()) == ""
+    """Nothing is better than nonsense: not for devices either, nor for towns that are no zones."""
+    assert {near_names(word, zones()) for word in ("the moon base", "H100", "A100", "MI300X", "Berlin", "AQ", "")} == {""}
+
+
+def test_a_country_names_its_zones() -> None:
+    """The zone of the country first, then those inside it; of many the first few."""
+    near = near_names("Japan", zones()).split(", ")
+    assert near[0] == "JP"
+    assert near[1:] == sorted(zone.zone for zone in zones().values() if zone.parent == "JP")
+    assert near_names("Great Britain", zones()).endswith(", …")
+
+
+def test_zones_are_found_by_their_country_and_without_accents(tmp_path: Path) -> None:
+    """As someone types them."""
+    inside = sorted(zone.zone for zone in zones().values() if zone.country == "JP")
+    assert sorted(zone_table("japan", folder=tmp_path)["zone"]) == inside
+    assert zone_table("Tokyo", folder=tmp_path)["zone"].tolist() == ["JP-TK"]

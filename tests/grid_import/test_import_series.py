@@ -185,7 +185,8 @@ def test_gaps_are_told_once_and_stay_open(read: Read) -> None:
     series, findings = read(text(*DAY[:5], *DAY[7:12], *DAY[13:]))
     assert kinds(findings) == [("warning", "gaps", 7, "start")]
     problem = next(iter(findings)).problem
-    assert problem == "has 2 gaps, 3 hours in all, the first from 2026-01-01T05:00:00Z to 2026-01-01T07:00:00Z"
+    first = "from 2026-01-01T05:00:00Z to 2026-01-01T07:00:00Z"
+    assert problem == f"GB (source publisher) has 2 gaps, 3 hours in all, the first {first}"
     assert (series["end_us"] - series["start_us"]).eq(HOUR_US).all()
 
 
@@ -225,13 +226,15 @@ def test_local_clock_is_told(read: Read) -> None:
     assert [(one.severity, one.code) for one in findings] == [
         ("error", "duplicate-row"), ("warning", "local-clock"), ("warning", "gaps"),
     ]  # fmt: skip
+    assert all("daylight saving" in str(one) for one in findings if one.code != "gaps")
+    assert [one.value for one in findings if one.code != "duplicate-row"] == ["", ""]  # a series is no cell
     true = [f"{start + timedelta(hours=at):%Y-%m-%dT%H:%MZ}" for at in range(8760)]
     assert len(read(text(*(f"DE,{stamp},5,9" for stamp in true)))[1]) == 0
 
 
 def test_naive_times_are_read_in_the_zone_that_settings_name(read: Read) -> None:
     series, findings = read(text(*(row.replace("Z", "") for row in DAY)), time_zone="Europe/Berlin")
-    assert len(findings) == 0
+    assert [one.problem for one in findings] == [f"times without an offset read as Europe/Berlin: {len(DAY)}"]
     assert series["start_us"].iloc[0] == parse_instant("2025-12-31T23:00Z")
 
 

@@ -260,3 +260,14 @@ def test_factors_are_those_of_the_plain_file() -> None:
     assert list(factors.index) == list(plain)
     assert [fuel for fuel in factors.index if not factors.at[fuel, "generation"]] == sorted(STORAGE)
     assert {fuel: (float(plain[fuel]["direct_g_per_kwh"]), float(plain[fuel]["lifecycle_g_per_kwh"])) for fuel in HAND} == HAND
+
+
+@pytest.mark.parametrize("names", ["coal MW,gas MW,wind MW", "Coal (MW),Gas (MW),Wind (MW)", "coal [mw],gas [MW],wind_MW"])
+def test_a_unit_beside_a_fuel_is_understood(read: Callable[..., tuple[pd.DataFrame, Findings]], names: str) -> None:
+    """As publishers write it, as long as it is one unit for all."""
+    series, findings = read(MIX.replace("coal,gas_mw,Wind", names))
+    assert len(findings) == 0
+    expected, _ = read(MIX)
+    assert series["direct_g_per_kwh"].tolist() == expected["direct_g_per_kwh"].tolist()
+    _, findings = read(MIX.replace("coal,gas_mw,Wind", "coal (GW),gas MW,wind MW"))
+    assert [one.code for one in findings.errors] == ["mixed-units"]

@@ -206,8 +206,9 @@ def test_entries_that_another_program_deleted_are_found(tmp_path: Path) -> None:
         text for text in (log / f"{3:020d}.json").read_text().splitlines(keepends=True) if '"add"' not in text
     ))  # fmt: skip
     faults = verify(ledger).faults
-    assert len(faults) == 1
-    assert faults[0].startswith("posting 2: is the newest")
+    assert len(faults) == 2
+    assert "names none of its data files" in faults[0]
+    assert faults[1].startswith("posting 2: is the newest")
 
 
 def test_long_lists_of_faults_are_cut(tmp_path: Path) -> None:
@@ -247,9 +248,9 @@ def test_a_changed_number_in_a_data_file_is_found(tmp_path: Path) -> None:
     table = pq.ParquetFile(data).read()
     at = table.column_names.index("kgco2e")
     pq.write_table(table.set_column(at, "kgco2e", pc.multiply(table["kgco2e"], 0.9)), data)
-    faults = verify(ledger).faults
-    assert len(faults) == 1
-    assert faults[0].startswith("posting 1: its digest is")
+    *of_file, of_posting = verify(ledger).faults
+    assert of_posting.startswith("posting 1: its digest is")
+    assert all(fault.startswith(f"{data}: a data file of the ledger was changed") for fault in of_file), of_file
 
 
 def _table(ledger: Ledger) -> pa.Table:

@@ -88,7 +88,7 @@ def test_a_missing_column_is_an_error_of_the_caller(name: str) -> None:
         difference(frame(line()).drop(columns=name), posted())
 
 
-@pytest.mark.parametrize("name", ["kgco2e", "start", "status", "factor", "period"])
+@pytest.mark.parametrize("name", ["scope", "start", "status", "factor", "period"])
 def test_a_required_value_that_is_missing_is_an_error_of_the_caller(name: str) -> None:
     lines = frame(line(), at_hour(3))
     lines.loc[1, name] = None

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import random
+import shutil
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +17,7 @@ from carbon.ledger.store import Ledger
 from tests.ledger.writer import MONTHS, go, start
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 WRITERS, POSTINGS, LINES = 4, 10, 3
 
@@ -77,8 +81,80 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(tmp_path: Path) -> None:
         assert process.returncode == code, error
         if limit:
             assert output == ""
-            assert f"{folder}: nothing was posted" in error
-            assert "the ledger is as it was" in error
+            assert error == (
+                f"{folder}: cannot be written (File too large); nothing was posted, and the ledger is as it was; "
+                "free space on its disk, and run again"
+            )
             assert Ledger(folder).head() == before
     assert output == "nothing\n"
     assert verify(Ledger(folder)) == (1, 10, [])
+
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("closed", [".", "period=2026-10", "_delta_log", "parent"])
+def test_a_folder_closed_to_the_user_gives_one_line_and_stays(open_folder: Path, closed: str) -> None:
+    if subprocess.run([*NOBODY, "cat", __file__], capture_output=True, check=False).returncode:
+        pytest.skip("needs to run as root, with setpriv, from a checkout that every user may read")
+    folder = open_folder / "ledger"
+    if closed != "parent":
+        _run(start(folder, "first", 1, 5))
+        for path in (folder, *folder.rglob("*")):
+            shutil.chown(path, 65534)
+        shutil.chown(folder / closed, 0)
+        for path in (folder / closed).rglob("*"):
+            shutil.chown(path, 0)
+    before = _files(open_folder)
+    output, error = _run(start(folder, "second", 1, 5, before=NOBODY), code=4)
+    assert output == ""
+    assert error == (
+        f"{folder}: cannot be written (Permission denied); nothing was posted, and the ledger is as it was; "
+        "let this user write there, or name another folder as `path` under [ledger], and run again"
+    )
+    assert _files(open_folder) == before
+
+
+@pytest.mark.parametrize("left_kib", [0, 8, 24])
+def test_a_disk_that_is_full_gives_one_line_and_keeps_the_ledger(tmp_path: Path, left_kib: int) -> None:
+    """Full before the first data file, within one, and before the commit."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        _run(start(disk / "ledger", "first", 1, 5))
+        before = _files(disk)
+        (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - left_kib * 1024))
+        output, error = _run(start(disk / "ledger", "second", 1, 5), code=4)
+        assert output == ""
+        assert error == (
+            f"{disk / 'ledger'}: cannot be written (No space left on device); nothing was posted, and the ledger is as "
+            "it was; free space on its disk, and run again"
+        )
+        (disk / "filler").unlink()
+        assert _files(disk) == before
+        assert _run(start(disk / "ledger", "second", 1, 5))[0] == "2\n"
+        assert verify(Ledger(disk / "ledger")).faults == []
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def _run(process: subprocess.Popen[str], code: int = 0) -> tuple[str, str]:
+    """What a process prints, once it was let go and ended with a code."""
+    go(process)
+    output, error = process.communicate(timeout=60)
+    assert process.returncode == code, error
+    return output, error
+
+
+def _files(folder: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}

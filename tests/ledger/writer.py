@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,9 +19,11 @@ ROOT = Path(__file__).resolve().parents[2]
 MONTHS = ("2026-10", "2026-11")
 
 
-def start(folder: Path, name: str, postings: int, lines: int = 1, limit: str = "") -> subprocess.Popen[str]:
-    """Start such a process, under a `ulimit` where one is given."""
-    run = [sys.executable, "-m", "tests.ledger.writer", str(folder), name, str(postings), str(lines)]
+def start(
+    folder: Path, name: str, postings: int, lines: int = 1, limit: str = "", before: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """Start such a process, under a `ulimit` where one is given, by the command `before`."""
+    run = [*before, sys.executable, "-m", "tests.ledger.writer", str(folder), name, str(postings), str(lines)]
     if limit:
         run = ["bash", "-c", f'ulimit {limit} && exec "$@"', "bash", *run]
     pipe = subprocess.PIPE

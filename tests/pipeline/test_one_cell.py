@@ -43,7 +43,7 @@ def account_twice(project: Project) -> pd.DataFrame:
     assert first.code == 0, first.text
     assert project.run("account").out.endswith("nothing was posted\n")
     assert project.run("ledger", "verify").code == 0
-    lines = project.live()
+    lines = project.located()
     return lines[lines["phase"].isin(["use", "upstream", "losses"])]
 
 
@@ -72,7 +72,7 @@ def test_a_series_of_mixed_hours(project: Project, mixture: str, grain: str) -> 
 def test_a_status_is_kept_apart(project: Project) -> None:
     """Settled and provisional hours of one day are two entries; preliminary and estimated ones are both provisional."""
     test_a_series_of_mixed_hours(project, "hours of several statuses", "day")
-    day = project.live().query("zone == 'US-CAL-CISO' and phase == 'use' and node == 'a'").groupby("start")["status"]
+    day = project.located().query("zone == 'US-CAL-CISO' and phase == 'use' and node == 'a'").groupby("start")["status"]
     assert {tuple(sorted(status)) for _, status in day} == {("provisional", "settled")}
 
 

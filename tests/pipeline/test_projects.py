@@ -89,10 +89,11 @@ def test_a_new_project_holds_the_defaults(tmp_path: Path) -> None:
     result = run("init", str(folder))
     assert result.code == 0
     assert [line.removeprefix(f"wrote {folder}/") for line in result.out.splitlines()] == [
-        "carbon.toml", "nodes.csv", "workload/workload.csv",
+        "carbon.toml", "nodes.csv", "instruments.csv", "workload/workload.csv",
     ]  # fmt: skip
     assert dict(load(folder, environment={}).values) == {setting.name: setting.default for setting in SETTINGS}
     assert (folder / "nodes.csv").read_text().strip().split(",") == list(columns("nodes"))
+    assert (folder / "instruments.csv").read_text().strip().split(",") == list(columns("instruments"))
     assert (folder / "workload" / "workload.csv").read_text().strip().split(",") == list(columns("workload"))
 
 
@@ -107,11 +108,13 @@ def test_every_setting_has_its_line_of_help(tmp_path: Path) -> None:
     run("init", str(tmp_path))
     lines = (tmp_path / "carbon.toml").read_text().splitlines()
     for setting in SETTINGS:
-        at = next(at for at, line in enumerate(lines) if line.startswith(f"{setting.key} = "))
+        section = lines.index(f"[{setting.section}]")
+        at = next(at for at, line in enumerate(lines[section:], section) if line.startswith(f"{setting.key} = "))
         assert lines[at - 1].startswith(f"# {setting.help}")
 
 
 def test_init_overwrites_nothing(project: Project) -> None:
+    project.write("instruments.csv", "id\n")
     before = {path: path.read_bytes() for path in project.folder.rglob("*") if path.is_file()}
     result = project.run("init", str(project.folder))
     assert (result.code, result.out) == (0, "everything is there already; nothing was written\n")
@@ -125,6 +128,6 @@ def test_an_interrupted_account_leaves_the_ledger_as_it_was(accounted: Project, 
     result = run_process("-C", str(accounted.folder), "account", code=STOPPED.format(module=module, name=name))
     assert result.code == 130, result.text
     assert result.out == ""
-    assert result.err == "error: interrupted; the ledger is as it was\n"
+    assert result.err == "error: interrupted; nothing was posted, the ledger is as it was\n"
     assert accounted.state() == before
-    assert accounted.run("account").out.startswith("2024-06 to 2024-07: posting 2: 6 entries, 3 of them reversals")
+    assert accounted.run("account").out.startswith("2024-06 to 2024-07: posting 2: 8 entries, 4 of them reversals")

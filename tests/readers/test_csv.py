@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carbon.core.errors import InputWarning
 from carbon.readers.convert import Dialect
 from carbon.readers.workload import read_workload
 from tests.readers.cases import END, HEADER, ROW, START, codes, faults, row
@@ -116,7 +117,10 @@ def test_no_header_is_told_by_the_columns_that_are_missing(write: Write) -> None
 def test_unknown_columns_are_left_out_with_a_warning(write: Write) -> None:
     """A column of the user's own does not stop the work; beside an error the warning is listed."""
     text = "start,end,node,energy_kwh,energy_wh,note\n" + ROW.rstrip() + ",5,hello\n"
-    assert list(read_workload(write(text)).columns) == ["start", "end", "node", "energy_kwh"]
+    with pytest.warns(InputWarning, match="energy_wh: is not a column of this table") as told:
+        assert list(read_workload(write(text)).columns) == ["start", "end", "node", "energy_kwh"]
+    (warning,) = told
+    assert [found.column for found in warning.message.findings] == ["energy_wh", "note"]
     found = faults(write(text.replace("1.5", "x")))
     assert [(f.severity, f.column) for f in found] == [("error", "energy_kwh"), ("warning", "energy_wh"), ("warning", "note")]
 

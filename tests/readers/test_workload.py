@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from carbon.core.errors import InputError, NotFoundError
-from carbon.core.findings import SHOWN_PER_KIND
+from carbon.core.findings import SHOWN_PER_KIND, Findings
 from carbon.readers.files import find_files, sha256
 from carbon.readers.workload import read_workload
 from tests.readers.cases import HEADER, ROW, codes, faults, row
@@ -102,7 +102,7 @@ def test_hidden_files_and_folders_are_left_out(write: Write, tmp_path: Path) -> 
     """What editors and notebooks leave behind is not read a second time."""
     for name in ("in/a.csv", "in/.a.csv.swp", "in/.ipynb_checkpoints/a-checkpoint.csv", "in/deep/b.csv"):
         write(HEADER + ROW, name)
-    assert [file.name for file in find_files("in", tmp_path)] == ["in/a.csv", "in/deep/b.csv"]
+    assert [file.name for file in find_files("in", tmp_path, findings=Findings())] == ["in/a.csv", "in/deep/b.csv"]
 
 
 def test_a_path_is_a_path_before_it_is_a_pattern(write: Write, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_path_is_a_path_before_it_is_a_pattern(write: Write, tmp_path: Path) -
     write(HEADER + ROW + ROW, "w2.csv")
     assert len(read_workload(tmp_path / "w[1].csv")) == 1
     assert len(read_workload(tmp_path / "w?.csv")) == 2
-    assert [file.name for file in find_files("*.csv", tmp_path)] == ["w2.csv", "w[1].csv"]
+    assert [file.name for file in find_files("*.csv", tmp_path, findings=Findings())] == ["w2.csv", "w[1].csv"]
 
 
 @pytest.mark.parametrize("name", ["nowhere", "*.parquet", "empty"])

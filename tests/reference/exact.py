@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_US = 3_600_000_000
-NOT_COVERED = ""
+NOT_COVERED = "not-covered"
 
 
 class Cell(NamedTuple):

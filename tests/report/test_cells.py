@@ -17,7 +17,7 @@ from carbon.report.cells import clean, exact, percent, round_numbers, rounded
 @pytest.mark.parametrize(
     ("values", "texts"),
     [
-        ([1234.5678, 0.04, 0.0, math.nan], ["1235", "<1", "0", ""]),
+        ([1234.5678, 0.04, 0.0, math.nan], ["1,235", "<1", "0", ""]),
         ([12345.678, 999.5, -0.2], ["12,346", "1,000", ">-1"]),
         ([12.3456, 0.004, -0.0], ["12.35", "<0.01", "0.00"]),
         ([0.063830, 0.06, -0.000001], ["0.06383", "0.06000", ">-0.00001"]),
@@ -95,4 +95,4 @@ def test_times_show_as_days_only_where_all_of_them_are_midnights() -> None:
 def test_other_cells_for_people() -> None:
     assert rounded(pd.Series([True, False])) == ["yes", "no"]
     assert rounded(pd.Series([1234567.8, "x\x07", None], dtype=object)) == ["1,234,568", "x\ufffd", ""]
-    assert rounded(pd.Series([2026, None], dtype="Int64")) == ["2026", ""]
+    assert rounded(pd.Series([2026, None], dtype="Int64")) == ["2,026", ""]

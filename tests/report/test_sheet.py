@@ -154,7 +154,7 @@ def test_markdown_is_rounded_aligned_and_disarmed() -> None:
     assert written(frame, to_markdown).splitlines() == [
         "| name | energy kwh |",
         "| --- | ---: |",
-        r"| a\|b | 1235 |",
+        r"| a\|b | 1,235 |",
         r"| \<script> | 0 |",
         r"| \[x\](http://y) \`c\` \*d\* |  |",
         "| two lines | <1 |",
@@ -168,6 +168,16 @@ def test_markdown_rows_have_as_many_cells_as_the_header(name: str | None) -> Non
     lines = written(pd.DataFrame({"name": pd.Series([name], dtype="str"), "x": [1.0]}), to_markdown).split("\n")
     assert len(lines) == 4
     assert [len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in lines[:3]] == [3, 3, 3]
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="JSON"):
+        to_json(pd.DataFrame({"x": [1.0, math.inf]}), path)
+    assert [one.read_text() for one in tmp_path.iterdir()] == ["old"]
+    to_json(pd.DataFrame({"x": [1.0]}), path)
+    assert path.read_text() == '[\n{"x": 1.0}\n]\n'
 
 
 def test_path_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_linear_in_intensity(world: World, factor: float) -> None:
 def test_not_covered_is_empty_and_covered_is_not(world: World) -> None:
     """Emissions are missing exactly where no factor is named; a gap is never a zero, and a zero is never a gap."""
     lines = worlds.engine(world)
-    gap = lines["factor"] == ""
+    gap = lines["factor"] == "not-covered"
     assert (lines["kgco2e"].isna() == gap).all()
     assert (lines.loc[gap, "tier"] == "").all()
     assert (lines.loc[gap, "phase"] == "use").all()
@@ -167,7 +167,7 @@ def test_a_true_zero_is_not_missing() -> None:
     world = World(start, hour, 24, series, frozenset(), {"GB": Loss(0.06, True)}, {"a": [stay]}, rows)
     lines = worlds.engine(world)
     assert lines["kgco2e"].tolist() == [0.0] * 5
-    assert (lines["factor"] != "").all()
+    assert (lines["factor"] != "not-covered").all()
     assert lines[lines["phase"] == "use"]["energy_kwh"].tolist() == [5.0, 0.0]
 
 

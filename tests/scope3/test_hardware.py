@@ -132,7 +132,10 @@ def test_a_move_splits_the_charge_between_zones_by_days(tmp_path: Path) -> None:
 def test_a_lane_that_is_not_known_is_said_and_not_counted_as_zero(tmp_path: Path) -> None:
     findings = Findings()
     lines = scope3(nodes_of(tmp_path, "a,op,l4,2,FR,own,2026-01-05,,"), ["2026-01"], findings=findings)
-    assert "transport" not in set(lines["phase"])
+    transport = lines[lines["phase"] == "transport"]
+    assert set(transport["basis"]) == {"amortised", "incurred"}
+    assert transport["kgco2e"].isna().all() and set(transport["status"]) == {"provisional"}
+    assert lines.loc[lines["phase"] == "manufacturing", "kgco2e"].notna().all()
     assert [found.code for found in findings] == ["no-lane"]
 
 

@@ -1,0 +1,186 @@
+"""Data files of the ledger, one a month and posting: written, read and compared with what the log tells of them.
+
+They are read and written one by one with pyarrow.parquet. Through deltalake's own file system the interpreter may abort
+when it ends, and a disk that is full leaves the trace of a panic on standard error.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import time
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction
+
+from carbon.core.errors import LedgerError
+from carbon.ledger.entries import SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from deltalake import DeltaTable
+
+PARTITION = "period"
+_TOLD = ("posting", "entry")
+_MEND = "restore it from a copy"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class DataFile(NamedTuple):
+    """A data file as the log tells of it: month, size [B], entries, lowest and highest posting (None: not told)."""
+
+    path: Path
+    period: str
+    size: int
+    rows: int | None
+    first: int | None
+    last: int | None
+
+
+class Written(NamedTuple):
+    """A data file that was written, as a commit is to tell of it, and the SHA-256 of its bytes."""
+
+    action: AddAction
+    sha256: str
+
+
+def data_files(path: Path, table: DeltaTable) -> list[DataFile]:
+    """The data files of the table, those with the oldest entries first."""
+    actions = pa.table(table.get_add_actions(flatten=True))
+    if not actions.num_rows:
+        return []
+    first = [_told(actions, f"min.{name}") for name in _TOLD]
+    order = sorted(range(actions.num_rows), key=lambda i: tuple((values[i] is None, values[i]) for values in first))
+    names = (f"partition.{PARTITION}", "size_bytes", "num_records", "min.posting", "max.posting")
+    columns = [_told(actions, name) for name in names]
+    paths = [path / unquote(name) for name in actions["path"].to_pylist()]
+    return [DataFile(paths[i], *(values[i] for values in columns)) for i in order]
+
+
+def read_file(file: DataFile, names: Sequence[str]) -> pa.Table:
+    """Columns `names` of a data file. Raises LedgerError for one that is missing or cannot be read."""
+    try:
+        with pq.ParquetFile(file.path) as source:
+            table = source.read([name for name in names if name != PARTITION], use_threads=False)
+        table = table.append_column(PARTITION, pa.repeat(pa.scalar(file.period, pa.string()), table.num_rows))
+        table = table.select(names).cast(pa.schema([SCHEMA.field(name) for name in names]))
+        table.validate(full=True)
+    except FileNotFoundError as error:
+        raise LedgerError(f"{file.path}: a data file of the ledger is missing; {_MEND}") from error
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        raise LedgerError(f"{file.path}: a data file of the ledger cannot be read ({line(error)}); {_MEND}") from error
+    return table
+
+
+def file_faults(files: Sequence[DataFile]) -> Iterator[str]:
+    """What is otherwise in data files than the log tells of them: size, entries, postings."""
+    for file in files:
+        try:
+            postings = read_file(file, ["posting"])["posting"]
+            size = file.path.stat().st_size
+        except LedgerError as error:
+            yield str(error)
+            continue
+        held = (size, len(postings), *pc.min_max(postings).as_py().values())
+        told = (file.size, file.rows, file.first, file.last)
+        if any(b is not None and a != b for a, b in zip(held, told, strict=True)):
+            words = "{} bytes, {} entries, postings {} to {}"
+            yield (
+                f"{file.path}: a data file of the ledger was changed or swapped: it has {words.format(*held)}; "
+                f"the log tells of {words.format(*told)}; {_MEND}"
+            )
+
+
+def bytes_fault(path: Path, files: Sequence[DataFile], told: Mapping[str, str]) -> str:
+    """Whether data files are byte by byte those of which the SHA-256 is told by name; empty when they are."""
+    names = {file.path.relative_to(path).as_posix(): file.path for file in files}
+    if set(names) != set(told):
+        return f"its data files are {', '.join(sorted(names))}, and its commit tells of {', '.join(sorted(told))}"
+    try:
+        found = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in names.items()}
+    except OSError as error:
+        return f"a data file cannot be read ({error})"
+    other = sorted(name for name in names if found[name] != told[name])
+    return f"{path / other[0]} was changed" if other else ""
+
+
+def write_files(path: Path, entries: pa.Table) -> list[Written]:
+    """Write entries, one file a month, and give back what the log is to tell. Raises LedgerError, with none left behind."""
+    made: list[Path] = []
+    try:
+        return [_written(path, str(month), entries, made) for month in pc.unique(entries[PARTITION]).to_pylist()]
+    except OSError as error:
+        remove(made)
+        raise not_posted(path, error) from error
+
+
+def remove(files: Sequence[Path]) -> None:
+    """Remove files that no commit names. What cannot be removed stays, and does no harm."""
+    for file in files:
+        with suppress(OSError):
+            file.unlink()
+
+
+def not_posted(path: Path, error: Exception) -> LedgerError:
+    """The error for a ledger that cannot be written: what failed, and how to mend it."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _FULL:
+        mend = "free space on its disk, and run again"
+    elif number in _DENIED:
+        mend = "let this user write there, or name another folder as `path` under [ledger], and run again"
+    else:
+        mend = "mend the cause, and run again"
+    why = error.strerror if isinstance(error, OSError) and error.strerror else line(error)
+    return LedgerError(f"{path}: cannot be written ({why}); nothing was posted, and the ledger is as it was; {mend}")
+
+
+def unwritable(folder: Path) -> OSError | None:
+    """Why a small file cannot be written in a folder; None when it can."""
+    probe = folder / f".{uuid.uuid4()}.tmp"
+    try:
+        probe.write_bytes(bytes(1 << 16))
+    except OSError as error:
+        return error
+    finally:
+        remove([probe])
+    return None
+
+
+def line(error: Exception) -> str:
+    """The first line of a message: those of the Delta library go on with a trace."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _written(path: Path, month: str, entries: pa.Table, made: list[Path]) -> Written:
+    part = entries.filter(pc.equal(entries[PARTITION], month)).drop_columns([PARTITION])
+    name = f"{PARTITION}={month}/part-{uuid.uuid4()}.parquet"
+    file, buffer = path / name, pa.BufferOutputStream()
+    pq.write_table(part, buffer)
+    content = buffer.getvalue()
+    file.parent.mkdir(exist_ok=True)
+    with file.open("xb") as sink:
+        made.append(file)
+        sink.write(content)
+        sink.flush()
+        # A commit must not outlive a crash of the system that its data files do not.
+        os.fsync(sink.fileno())
+    stats = {"numRecords": part.num_rows, "nullCount": {column: part[column].null_count for column in _TOLD}}
+    for key, of in (("minValues", "min"), ("maxValues", "max")):
+        stats[key] = {column: pc.min_max(part[column]).as_py()[of] for column in _TOLD}
+    action = AddAction(name, content.size, {PARTITION: month}, int(time.time() * 1000), True, json.dumps(stats))
+    return Written(action, hashlib.sha256(content).hexdigest())
+
+
+def _told(actions: pa.Table, name: str) -> list[Any]:
+    return actions[name].to_pylist() if name in actions.column_names else [None] * actions.num_rows
