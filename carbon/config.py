@@ -38,6 +38,11 @@ class Setting(NamedTuple):
         return variable_of(self.name)
 
 
+def default(name: str) -> Value:
+    """Default of a setting `section.key`."""
+    return _BY_NAME[name].default
+
+
 def variable_of(name: str) -> str:
     """Environment variable of a setting: CARBON_GRID_PROVIDERS_ENERGY_CHARTS_URL of `grid.providers.energy-charts.url`."""
     return f"CARBON_{name}".upper().replace(".", "_").replace("-", "_")

@@ -74,6 +74,10 @@ id,kind,market,start,end,mwh,intensity_g_per_kwh,technology,renewable,node,regis
 GO-DE-1,certificate,DE,2026-07-01,2026-10-01,15,0,wind,yes,,made up,1,15,2026-11-10,Demo network (made up),made up
 PPA-US-1,contract,US,2026-09-01,2026-11-01,6,0,solar,yes,,,,,,,made up
 """
+_MODELS = """\
+model,provider,zone,pue,input_j_per_token,output_j_per_token,year,source
+gateway,Outer Models (made up),US-CAL-CISO,1.2,0.1,1.5,2026,made up
+"""
 _MOVES = {"roam-01": ("SE", "2026-10-12", _STOCKHOLM)}
 
 
@@ -89,6 +93,7 @@ def write_demo(folder: Path) -> None:
         folder / FILE: lambda: to_toml().replace('name = ""', 'name = "Demo network (made up)"', 1),
         folder / "nodes.csv": lambda: "".join(_register()),
         folder / "instruments.csv": lambda: _INSTRUMENTS,
+        folder / "models.csv": lambda: _MODELS,
         **{folder / "workload" / f"{month}.csv": partial(_workload, month) for month in MONTHS},
     }
     for path, text in files.items():

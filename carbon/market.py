@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from carbon.core.errors import UsageError
+from carbon.config import default
 from carbon.core.findings import Findings
-from carbon.core.time import cell_of, cell_start, month_text, us_of
+from carbon.core.time import HOUR_US, cell_of, cell_start, us_of
 from carbon.grid.residual import fossil_mix, residual_at, residual_g_per_kwh, residual_mixes
 from carbon.readers.instruments import parse_instruments, without_faults
+from carbon.report.monthly import month_spans
 from carbon.scope2.demand import Pools, build_demand, demand_sums
 from carbon.scope2.instrument_use import cfe_score, instrument_use, uncovered
-from carbon.scope2.lines import instants, united
+from carbon.scope2.lines import instants, share_places, united
 from carbon.scope2.market import match
-from carbon.scope2.market_lines import Names, in_scope2, market_lines
+from carbon.scope2.market_lines import Names, described, in_scope2, market_lines
 from carbon.scope2.quality import check_matchable, quality, warn_of_quality
 from carbon.scope2.supply import KINDS, Supply, build_supply
 
@@ -30,16 +33,16 @@ if TYPE_CHECKING:
     from carbon.scope2.market import Matched
     from carbon.stream import Stream
 
+    Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 EARLIER = ("market", "node", "start", "end", "energy_kwh")
 
 
 class MarketBased(NamedTuple):
-    """Market-based lines, and the demand and the matching that they rest on."""
+    """Market-based lines, and the matching that they rest on."""
 
     lines: pd.DataFrame
-    demand: Demand
     matched: Matched
 
 
@@ -49,6 +52,8 @@ def read_supply(
     """Instruments of a project that are applied. Faults, failed criteria and what could never be matched are findings."""
     path, name, own = settings.path("inputs.instruments"), settings.text("inputs.instruments"), own_tables(settings)
     if not path.is_file():
+        if name != default("inputs.instruments"):
+            findings.error("no-instruments", "is no file", "write it, or take instruments out of [inputs]", file=name)
         return _supply_of_none()
     faults = Findings()
     table = without_faults(parse_instruments(path, dialect, faults, name), faults)
@@ -71,18 +76,19 @@ def market_based(
     """
     ours = sums[in_scope2(sums, stream.register)].reset_index(drop=True)
     pools = Pools(supply)
-    pool = _pools(stream, ours, pools)
-    demand, rank = _demand(ours, pool, pools, earlier), pools.places()
+    pool, mode, grain = _pools(stream, ours, pools), settings.text("scope2.market"), settings.text("ledger.grain")
+    demand = _demand(ours, pool, pools) if mode == "hourly" else _monthly_demand(ours, stream, pool, pools, earlier)
+    rank = pools.places()
     fallback = settings.text("scope2.fallback")
     own = own_tables(settings)
     fossil, fossil_g = fossil_mix(own) if fallback == "fossil" else ("", None)
     matched = match(
-        demand, supply, settings.text("scope2.market"),
+        demand, supply, mode,
         lambda market, at_us: residual_g_per_kwh(market, at_us, own), fossil_g,
     )  # fmt: skip
-    names = Names(lambda market, at_us: _residual_ids(market, at_us, own), fossil)
+    names = Names(lambda market, at_us: _residual_ids(market, at_us, own), fossil, grain)
     lines = market_lines(ours, stream.register, stream.works, stream.layers, matched, rank[pool], names)
-    return MarketBased(_on_grain(lines, settings.text("ledger.grain")), demand, matched)
+    return MarketBased(_on_grain(lines, grain), matched)
 
 
 def tell(found: MarketBased, hourly: Demand | None, supply: Supply, settings: Settings, findings: Findings) -> None:
@@ -124,7 +130,7 @@ def _tell_fallback(found: MarketBased, supply: Supply, settings: Settings, findi
 def demand_of_sums(stream: Stream, sums: pd.DataFrame, supply: Supply) -> Demand:
     """Demand [Wh] of a stream's sums that are Scope 2, even within each cell."""
     ours, pools = sums[in_scope2(sums, stream.register)], Pools(supply)
-    return _demand(ours, _pools(stream, ours, pools), pools, no_energy())
+    return _demand(ours, _pools(stream, ours, pools), pools)
 
 
 def no_energy() -> pd.DataFrame:
@@ -135,21 +141,18 @@ def no_energy() -> pd.DataFrame:
 
 
 def earlier_energy(entries: pd.DataFrame, stream: Stream, months: list[str]) -> pd.DataFrame:
-    """Energy that live entries outside `months` hold of the same years (columns EARLIER): what drew on instruments before.
-
-    Raises UsageError where a later month of those years drew on instruments: what it used could be used again.
-    """
+    """Energy [kWh] that live entries hold of the same years before `months` (columns EARLIER): it drew on instruments first."""
     years, use = {month[:4] for month in months}, entries[entries["phase"] == "use"]
-    others = use[~use["period"].isin(months) & use["period"].str[:4].isin(years)]
-    later = others[(others["period"] > max(months)) & others["factor_kind"].isin(KINDS)]
-    if len(later):
-        last = later["period"].max()
-        raise UsageError(
-            f"{month_text(int(cell_of(us_of(later['start']), 'month').min()))} to {last} drew on instruments that "
-            f"{min(months)} draws on first; account them together: leave --month out, or give --from and --to"
-        )
-    mine = others[(others["basis"] == "location") & (others["period"] < min(months))]
+    month = use["start"].dt.strftime("%Y-%m")  # of the energy: what adjusts a closed month has a later period
+    mine = use[month.str[:4].isin(years) & (use["basis"] == "location") & (month < min(months))]
     return mine.assign(market=_markets_of_entries(mine, stream))[list(EARLIER)]
+
+
+def drawn_later(entries: pd.DataFrame, months: list[str]) -> str:
+    """Months of the same years after `months` that drew on instruments, in words: what they used could be used again."""
+    month = entries["start"].dt.strftime("%Y-%m")
+    drew = entries["factor_kind"].isin(KINDS) & (month > max(months)) & month.str[:4].isin({one[:4] for one in months})
+    return month_spans(month[drew])
 
 
 def own_tables(settings: Settings) -> str:
@@ -162,37 +165,71 @@ def _supply_of_none() -> Supply:
     return Supply((), none, none, (), (), np.zeros(0), none, none, none)
 
 
-def _markets(stream: Stream, stretch: Ints, zone: Ints) -> list[str]:
-    """Market of each pair: the node's where it names one, else the zone's."""
-    of_zone = [stream.zones[str(name)].market if name in stream.zones else "" for name in stream.register.zones.labels]
-    pairs = zip(stretch.tolist(), zone.tolist(), strict=True)
-    return [stream.register.stretches[at].market or of_zone[place] for at, place in pairs]
-
-
 def _markets_of_entries(entries: pd.DataFrame, stream: Stream) -> list[str]:
-    register = stream.register
-    node = np.array([register.node_code.get(str(name), -1) for name in entries["node"]], np.int64)
-    own = [register.stretches[at].market for at in register.stretch_at(np.maximum(node, 0), us_of(entries["start"]))]
-    of_zone = [stream.zones[str(name)].market if name in stream.zones else "" for name in entries["zone"]]
+    """Market of each entry: that of its node while it was in the entry's zone, else the zone's."""
+    register, zone = stream.register, entries["zone"].tolist()
+    code = np.array([register.node_code.get(name, -1) for name in entries["node"]], np.int64)
+    edges = us_of(entries["start"]), us_of(entries["end"]) - 1
+    first, last = (register.stretch_at(np.maximum(code, 0), at) for at in edges)
+    own = [register.stretches[at].market for at in first.tolist()]
+    for row in np.flatnonzero(first != last).tolist():  # the node moved within the entry's cell
+        met = register.stretches[first[row] : last[row] + 1]
+        own[row] = next((stretch.market for stretch in met if stretch.zone == zone[row]), own[row])
+    of_zone = {name: known.market for name, known in stream.zones.items()}
+    known_node = (code >= 0).tolist()
     return [
-        (mine if code >= 0 else "") or theirs for code, mine, theirs in zip(node.tolist(), own, of_zone, strict=True)
+        (mine if has else "") or of_zone.get(name, "") for mine, has, name in zip(own, known_node, zone, strict=True)
     ]
 
 
 def _pools(stream: Stream, sums: pd.DataFrame, pools: Pools) -> Ints:
+    """Pool of each sum, in the market that its node names, else its zone's."""
+    zones, stretches = stream.register.zones.labels, stream.register.stretches
+    of_zone = [stream.zones[str(name)].market if name in stream.zones else "" for name in zones]
     stretch, zone = (sums[name].to_numpy(np.int64) for name in ("stretch", "zone"))
-    names = [stream.register.stretches[at].node for at in stretch]
-    pairs = zip(_markets(stream, stretch, zone), names, strict=True)
-    return np.array([pools.code(market, name) for market, name in pairs], np.int64)
+    pairs, place = np.unique(stretch * len(zones) + zone, return_inverse=True)
+    found = (divmod(pair, len(zones)) for pair in pairs.tolist())
+    codes = [pools.code(stretches[at].market or of_zone[where], stretches[at].node) for at, where in found]
+    return np.array(codes, np.int64)[place]
 
 
-def _demand(sums: pd.DataFrame, pool: Ints, pools: Pools, earlier: pd.DataFrame) -> Demand:
-    """Demand of sums and of what was accounted earlier."""
+def _demand(sums: pd.DataFrame, pool: Ints, pools: Pools) -> Demand:
+    """Demand of sums by hour, even within each cell."""
+    start, end = (sums[edge].to_numpy(np.int64) for edge in ("start_us", "end_us"))
+    return build_demand(demand_sums(pool, start, end, sums["energy_kwh"].to_numpy(float)), pools)
+
+
+def _monthly_demand(sums: pd.DataFrame, stream: Stream, pool: Ints, pools: Pools, earlier: pd.DataFrame) -> Demand:
+    """Demand of sums and of what was accounted earlier, by month: all of it in the first hour, as no hour is looked at.
+
+    It is the exact sum of what the ledger's entries hold, so that it is the same whether they are read or reckoned.
+    """
+    energy, its_pool, its_start = _entry_energy(sums, stream, pool)
     before = np.array([pools.code(*pair) for pair in zip(earlier["market"], earlier["node"], strict=True)], np.int64)
-    parts = ((pool, sums["start_us"], sums["end_us"], sums["energy_kwh"]),
-             (before, us_of(earlier["start"]), us_of(earlier["end"]), earlier["energy_kwh"]))  # fmt: skip
-    whole = [np.concatenate([np.asarray(column) for column in pair]) for pair in zip(*parts, strict=True)]
-    return build_demand(demand_sums(whole[0], whole[1], whole[2], whole[3].astype(float)), pools)
+    pool = np.concatenate([its_pool, before])
+    month = cell_of(np.concatenate([its_start, us_of(earlier["start"])]), "month")
+    kwh = np.concatenate([energy, earlier["energy_kwh"].to_numpy(float)])
+    order = np.lexsort([pool, month])
+    pool, month, parts = pool[order], month[order], kwh[order].tolist()
+    heads = np.flatnonzero((np.diff(pool, prepend=-1) != 0) | (np.diff(month, prepend=-1) != 0))
+    sums_kwh = [math.fsum(parts[begin:end]) for begin, end in pairwise([*heads.tolist(), len(parts)])]
+    start = cell_start(month[heads], "month")
+    return build_demand(demand_sums(pool[heads], start, start + HOUR_US, np.array(sums_kwh)), pools)
+
+
+def _entry_energy(sums: pd.DataFrame, stream: Stream, pool: Ints) -> tuple[Floats, Ints, Ints]:
+    """Energy [kWh] of the entries that sums become, with pool and start [us]: sums of one description are added."""
+    energy, start = sums["energy_kwh"], sums["start_us"]
+    if share_places(sums, stream.register):
+        said = described(sums, stream.register, stream.works, stream.layers)
+        keys = [start, sums["zone"], sums["source"], *said, pd.Series(pool, sums.index, name="pool")]
+        grouped = sums.groupby(keys, sort=False, dropna=False)
+        energy, start, pool = (
+            grouped["energy_kwh"].sum(min_count=1),
+            grouped["start_us"].first(),
+            pool[grouped.head(1).index],
+        )
+    return energy.to_numpy(float), pool, start.to_numpy(np.int64)
 
 
 def _residual_ids(market: str, at_us: Ints, own: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,15 +9,16 @@ import pandas as pd
 
 from carbon.core.errors import InputError, LedgerError, NotFoundError, UsageError
 from carbon.core.findings import ERROR, Findings
-from carbon.core.time import cell_of, from_us, month_text, to_us
+from carbon.core.time import cell_of, month_text, to_us, us_of
 from carbon.grid.dataset import check_nested
 from carbon.ledger.store import Ledger, Posting
-from carbon.market import demand_of_sums, earlier_energy, market_based, no_energy, read_supply, tell
+from carbon.market import demand_of_sums, drawn_later, earlier_energy, market_based, no_energy, read_supply, tell
 from carbon.readers.convert import Dialect
 from carbon.readers.files import find_files
 from carbon.readers.nodes import parse_nodes
 from carbon.readers.workload import require_rows
-from carbon.scope2.lines import energy_lines, not_covered, share_places, united
+from carbon.remarks import report_gone, report_missing_lines, report_negative, report_stale, report_uncovered
+from carbon.scope2.lines import energy_lines, not_covered, share_places, texts, united
 from carbon.scope3.assets import Refresh
 from carbon.scope3.hardware import balance, fleet, scope3
 from carbon.stream import EVERYTHING, Stream, Window
@@ -29,16 +29,14 @@ if TYPE_CHECKING:
     from carbon.config import Settings
     from carbon.readers.files import SourceFile
     from carbon.scope2.supply import Supply
-    from carbon.scope2.tracks import Layer
     from carbon.stream import Progress
 
 
-STALE_YEARS = 3
-FOREVER = 9999
-
-
 class Reckoned(NamedTuple):
-    """What the ledger should say for some months, and what was found on the way. `uncovered`: energy that no tier covers."""
+    """What the ledger should say for some months, and what was found on the way. `uncovered`: energy that no tier covers.
+
+    `drawn_later`: later months that have drawn on instruments already, after which a change here would use them twice.
+    """
 
     lines: pd.DataFrame
     months: list[str]
@@ -46,6 +44,7 @@ class Reckoned(NamedTuple):
     findings: Findings
     files: list[str]
     rows: int
+    drawn_later: str = ""
 
 
 class Outcome(NamedTuple):
@@ -76,7 +75,9 @@ def account(
     reckoned.findings.raise_errors()
     ledger = Ledger(settings.path("ledger.path"))
     months = set(reckoned.months) | (set(ledger.live()["period"]) if window == EVERYTHING else set())
-    _require_inside(ledger.live(periods=sorted(months)), window)
+    entries = ledger.live(periods=sorted(months))
+    _require_inside(entries, window)
+    report_gone(reckoned.lines, window.lines(entries), settings.text("inputs.instruments"), reckoned.findings)
     arguments: dict[str, Any] = {
         "months": sorted(months),
         "recorded_at": now,
@@ -86,10 +87,20 @@ def account(
         "known_files": reckoned.files,
         "inside": window.lines,
     }
+    planned = ledger.plan(reckoned.lines, **arguments) if dry_run or reckoned.drawn_later else None
+    if planned and reckoned.drawn_later:
+        _refuse_to_draw_again(reckoned, settings)
     if dry_run:
-        planned = ledger.plan(reckoned.lines, **arguments)
         return Outcome(reckoned, planned.posting if planned else None)
     return Outcome(reckoned, ledger.post(reckoned.lines, findings=list(reckoned.findings), **arguments))
+
+
+def _refuse_to_draw_again(reckoned: Reckoned, settings: Settings) -> None:
+    reckoned.findings.error(
+        "drawn-later", f"{reckoned.drawn_later} drew on instruments that {min(reckoned.months)} draws on first",
+        "account them together: leave --month out, or give --from and --to", file=settings.text("inputs.instruments"),
+    )  # fmt: skip
+    reckoned.findings.raise_errors()
 
 
 def reckon(
@@ -117,14 +128,16 @@ def reckon(
     if findings.count(ERROR):
         return Reckoned(pd.DataFrame(), [], pd.DataFrame(), findings, names, stream.rows)
     uncovered = not_covered(sums, stream.register)
-    _report_uncovered(uncovered, settings.text("grid.uncovered"), findings)
-    _report_missing_lines(sums, stream)
-    _report_stale(sums, stream)
+    report_uncovered(uncovered, settings.text("grid.uncovered"), findings)
+    report_missing_lines(sums, stream)
+    report_negative(sums, stream)
+    report_stale(sums, stream)
     check_nested([str(zone) for zone in stream.register.zones.labels], findings)
     hourly = Stream(settings, nodes, files, window, dialect, Findings(), grain="hour")
     market = _market_lines(settings, stream, sums, hourly, supply, findings, workers)
     lines, months = _lines(settings, stream, sums, market, nodes, findings)
-    return Reckoned(window.lines(lines), months, uncovered, findings, names, stream.rows)
+    drawn = _drawn_later(settings, window, months) if supply.id else ""
+    return Reckoned(window.lines(lines), months, uncovered, findings, names, stream.rows, drawn)
 
 
 def _market_lines(
@@ -146,6 +159,12 @@ def _market_lines(
     scored = demand_of_sums(hourly, fine, supply) if fine is not None and supply.id else None
     tell(found, scored, supply, settings, findings)
     return found.lines
+
+
+def _drawn_later(settings: Settings, window: Window, months: list[str]) -> str:
+    if window == EVERYTHING or settings.text("scope2.market") == "hourly":
+        return ""
+    return drawn_later(Ledger(settings.path("ledger.path")).live(), months)
 
 
 def _accounted_earlier(settings: Settings, stream: Stream, sums: pd.DataFrame) -> pd.DataFrame:
@@ -212,7 +231,8 @@ def _lines(
     energy = energy_lines(sums, stream.register, stream.works, stream.layers)
     energy = united(energy) if share_places(sums, stream.register) else energy
     for frame in (energy, market):
-        frame["period"] = frame["start"].dt.strftime("%Y-%m")
+        number, place = np.unique(cell_of(us_of(frame["start"]), "month"), return_inverse=True)
+        frame["period"] = texts([month_text(month) for month in number.tolist()], place)
     numbers = cell_of(sums["start_us"].to_numpy(), "month")
     months = [month_text(number) for number in range(int(numbers.min()), int(numbers.max()) + 1)]
     hardware = scope3(
@@ -231,60 +251,6 @@ def _lines(
 def _policy(settings: Settings) -> Refresh:
     words = settings.text("hardware.freight_mode"), settings.text("hardware.disposal")
     return Refresh(settings.number("hardware.life_years"), *words)
-
-
-def _report_uncovered(uncovered: pd.DataFrame, rule: str, findings: Findings) -> None:
-    add = findings.error if rule == "stop" else findings.warning
-    months = cell_of(uncovered["start_us"].to_numpy(np.int64), "month")
-    for (zone, month), rows in uncovered.groupby([uncovered["zone"], months]):
-        since = from_us(int(rows["start_us"].min()))
-        kwh = rows["energy_kwh"].sum()
-        add(
-            "not-covered",
-            f"{kwh:.6g} kWh of {month_text(int(str(month)))} have no intensity, the first on {since:%Y-%m-%d}",
-            "import a series (`carbon grid import`), allow more tiers under [grid], or --allow-uncovered",
-            file="grid",
-            column="zone",
-            value=zone,
-        )
-
-
-def _report_missing_lines(sums: pd.DataFrame, stream: Stream) -> None:
-    """Warn of energy whose upstream or losses no figure covers, with its zones."""
-    covered = sums[sums["layer"] >= 0]
-    layers: list[Layer] = [stream.layers.labels[code] for code in covered["layer"]]
-    for code, lacks, problem, mend in (
-        ("no-upstream", [layer.upstream == "missing" for layer in layers],
-         "no lifecycle figure: upstream is not covered", "lifecycle_g_per_kwh to a series or to annual.csv"),
-        ("no-losses", [not layer.loss_id for layer in layers],
-         "no loss rate: losses are not covered", "a row to td_losses.csv"),
-        ("no-losses", [bool(layer.loss_id) and not layer.has_losses for layer in layers],
-         "a loss rate but no lifecycle figure: losses are not covered", "lifecycle_g_per_kwh to a series or to annual.csv"),
-    ):  # fmt: skip
-        without = covered[lacks]
-        if len(without):
-            names = ", ".join(sorted({str(stream.register.zones.labels[zone]) for zone in without["zone"]}))
-            kwh = f"{without['energy_kwh'].sum():.6g} kWh ({names}) have {problem}"
-            stream.findings.warning(code, kwh, f"add {mend} of your own ([grid] data)", file="grid")
-
-
-def _report_stale(sums: pd.DataFrame, stream: Stream) -> None:
-    """Warn of bundled figures whose newest year is long before the months that they stand for."""
-    covered = sums[sums["layer"] >= 0]
-    newest = np.array([_newest_year(stream.layers.labels[code]) for code in covered["layer"]], np.int64)
-    years = covered["start_us"].to_numpy(np.int64).view("M8[us]").astype("M8[Y]").astype(np.int64) + 1970
-    stale = covered[years - newest >= STALE_YEARS].assign(year=years[years - newest >= STALE_YEARS])
-    for year, rows in stale.groupby(["year", newest[years - newest >= STALE_YEARS]]):
-        names = sorted({str(stream.register.zones.labels[zone]) for zone in rows["zone"]})
-        problem = f"{rows['energy_kwh'].sum():.6g} kWh of {year[0]} take figures of {year[1]} ({', '.join(names)})"
-        mend = "import a series, or add newer figures to a table of your own ([grid] data)"
-        stream.findings.warning("stale-factor", problem, mend, file="grid")
-
-
-def _newest_year(layer: Layer) -> int:
-    """Newest year in the id of a bundled factor; a measured one is of its own time."""
-    years = re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", layer.factor) if layer.tier != "measured" else []
-    return max((int(year) for year in years), default=FOREVER)
 
 
 def _report_unread(settings: Settings, findings: Findings) -> None:

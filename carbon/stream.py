@@ -16,7 +16,7 @@ from carbon.activity.batch import Batch, Parts, cut, encode
 from carbon.activity.check import check_rows
 from carbon.activity.meters import Meters
 from carbon.activity.models import read_models
-from carbon.activity.overheads import METHOD, ZKML, canonical, overheads
+from carbon.activity.overheads import METHOD, canonical, overheads
 from carbon.activity.overlap import Edges, Overlaps, Unsorted, edges
 from carbon.activity.register import Codes, build_register
 from carbon.activity.services import Unserved, nobody, services
@@ -24,7 +24,7 @@ from carbon.core.errors import UsageError
 from carbon.core.findings import Findings
 from carbon.core.parallel import ordered_map
 from carbon.core.time import DAY_US, cell_of, cell_start, from_us, month_number, month_range_us, parse_instant
-from carbon.extras import Extras, own_overheads
+from carbon.extras import Extras, own_overheads, tell_of_factors
 from carbon.grid.dataset import GridOptions, open_grid
 from carbon.grid.tables import zones
 from carbon.modelled import CHAIN_WORK, IDLE_WORK, Days, Reach, by_month, second_pass, spans_frame
@@ -277,10 +277,7 @@ class Stream:
         frames = ordered_map(lambda chunk: self._spans(chunk, nodes), self._chunks(Findings()), workers)
         names = [file.name for file in self.files]
         found = second_pass(frames, self.rows, reach, days, self.register, names, self.findings, workers)
-        if any(label[METHOD : METHOD + 1] == (ZKML,) for label in self.works.labels):
-            problem = f"proofs of zkml rows are reckoned as {self._overheads.zkml:g} times their answers' energy"
-            mend = "give proofs rows of their own (activity verification): they have a start and an end"
-            self.findings.warning("zkml-factor", problem, mend, file="workload", column="mode")
+        tell_of_factors(found.sums, self.works, self._overheads, self.findings)
         return found.sums + self._files_of_overheads(first, found.sums, extras), found.idle
 
     def _files_of_overheads(
@@ -355,7 +352,7 @@ class Stream:
         coded = (("zone", self.register.zones), ("work", self.works), ("layer", self.layers))
         zone, work, layer = (_ranks(codes)[sums[name].to_numpy()] for name, codes in coded)
         entry = cell_of(cell_start(cell, self._grain), self._entry_grain)
-        shown = _ranks(Codes(repr(label[: METHOD + 1]) for label in self.works.labels))[sums["work"].to_numpy()]
+        shown = _ranks(self.works, METHOD + 1)[sums["work"].to_numpy()]
         keys = [entry, self.register.node[stretch], zone, shown]
         order = np.lexsort([file, work, layer, stretch, cell, *reversed(keys)])
         changes = np.any([np.diff(key[order], prepend=-1) != 0 for key in keys], axis=0)
@@ -370,9 +367,8 @@ class Stream:
         return "; ".join(named) if len(named) <= _NAMED_FILES else f"{named[0]} … {named[-1]} ({len(named)} files)"
 
 
-def _ranks(codes: Codes) -> Ints:
-    """Place of each code when labels are sorted; the last, for code -1, is -1."""
-    order = sorted(range(len(codes.labels)), key=lambda code: repr(codes.labels[code]))
-    ranks = np.full(len(order) + 1, -1)
-    ranks[order] = np.arange(len(order))
-    return ranks
+def _ranks(codes: Codes, words: int | None = None) -> Ints:
+    """Place of each code when labels (so many words of each, where given) are sorted; the last, for code -1, is -1."""
+    texts = [repr(label if words is None else label[:words]) for label in codes.labels]
+    place = {text: at for at, text in enumerate(sorted(set(texts)))}
+    return np.array([*(place[text] for text in texts), -1], np.int64)

@@ -18,8 +18,9 @@ INPUTS = (
         "workload",
         "Workload",
         "What nodes did: files in `workload/`. Each row needs one source of energy: `energy_kwh`, or `busy_fraction` and "
-        "`load`, or tokens; of activity `network` `bytes` will do, of activity `storage` `storage_tb`. Metered rows of the same node, product, model, mode and activity may not overlap; busy fractions "
-        "of a node may, while they add up to 1 at most; rows by tokens may as they like.",
+        "`load`, or tokens; of activity `network` `bytes` will do, of activity `storage` `storage_tb`. Metered rows "
+        "of the same node, product, model, mode and activity may not overlap; busy fractions of a node may, "
+        "while they add up to 1 at most; rows by tokens may as they like.",
     ),
     (
         "nodes",

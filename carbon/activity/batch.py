@@ -150,11 +150,11 @@ def _without_meter(
     busy, read, written = (_floats(table, name)[rows] for name in ("busy_fraction", "input_tokens", "output_tokens"))
     tokens = ~np.isfinite(busy) & (np.isfinite(read) | np.isfinite(written))
     read, written = np.nan_to_num(read), np.nan_to_num(written)
-    mode = _codes(table, "mode", {"proxy": 1})[rows]
+    proxied = said(table, "mode", "proxy")[rows]
     how[rows[tokens]] = BY_TOKENS
     figures = np.isfinite(register.power.token_w(stretch, read, written))
-    how[rows[tokens & (mode == 1) & ~figures]] = GATEWAY
-    bought = np.flatnonzero(tokens & (mode != 1) & register.purchased[stretch])
+    how[rows[tokens & proxied & ~figures]] = GATEWAY
+    bought = np.flatnonzero(tokens & ~proxied & register.purchased[stretch])
     if len(bought):
         found = model_rows(table, factors, rows[bought], start)
         _state(rows[bought], factors.models.energy_kwh(found, read[bought], written[bought]), PURCHASED, energy, how)
@@ -178,14 +178,19 @@ def _state(rows: Ints, kwh: Floats, way: Ints | int, energy: Floats, how: NDArra
 
 def _of_activity(table: pa.Table, column: str, activity: str) -> Floats:
     """A column on rows of its activity; NaN elsewhere."""
-    return np.where(_codes(table, "activity", {activity: 1}) == 1, _floats(table, column), np.nan)
+    return np.where(said(table, "activity", activity), _floats(table, column), np.nan)
+
+
+def said(table: pa.Table, column: str, word: str) -> NDArray[np.bool_]:
+    """Which rows have that word in a column; an empty cell says the column's default."""
+    return _codes(table, column, {word: 0}) == 0
 
 
 def model_rows(table: pa.Table, factors: Overheads, rows: Ints, start_us: Ints) -> Ints:
     """Rows of the models table of some rows' models, by the year they start in; -1 where it has none."""
     codes, words = _labels(table, "model")
     years = start_us[rows].view("M8[us]").astype("M8[Y]").astype(np.int64) + 1970
-    return factors.models.rows([words[code] for code in codes[rows]], years)
+    return factors.models.rows(words, codes[rows], years)
 
 
 def tokens_of(table: pa.Table, rows: Ints) -> tuple[Floats, Floats]:

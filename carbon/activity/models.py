@@ -11,7 +11,7 @@ import pandas as pd
 from carbon.core.findings import Findings
 from carbon.core.resources import folder
 from carbon.readers.convert import Dialect
-from carbon.readers.small import read_table
+from carbon.readers.small import read_cells, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+FILE = "models.csv"
 J_PER_KWH = 3.6e6
 UNDATED = 0
 
@@ -62,11 +63,11 @@ class Models:
         earlier = [each for each in known if each <= year]
         return known[max(earlier) if earlier else min(known)]
 
-    def rows(self, models: Sequence[str | None], year: Ints) -> Ints:
-        """Row of each model in each year; -1 where it has none."""
-        pairs = list(zip(models, year.tolist(), strict=True))
-        found = {pair: self.find(*pair) for pair in dict.fromkeys(pairs)}
-        return np.array([found[pair] for pair in pairs], np.int64)
+    def rows(self, models: Sequence[str | None], codes: Ints, year: Ints) -> Ints:
+        """Row of the model of each code (its place in `models`) in each year; -1 where it has none."""
+        pair, distinct = pd.factorize(year * len(models) + codes)
+        found = [self.find(models[at % len(models)], at // len(models)) for at in distinct.tolist()]
+        return np.array(found, np.int64)[pair]
 
     def energy_kwh(self, row: Ints, read: Floats, written: Floats) -> Floats:
         """Energy [kWh] at the provider's IT load of tokens read and written; NaN where a figure is missing."""
@@ -78,22 +79,30 @@ class Models:
 def read_models(
     own: Path | None, zones: Mapping[str, object], findings: Findings, dialect: Dialect | None = None, name: str = ""
 ) -> Models:
-    """The models of a project's table, where there is one, before the bundled ones. Faults and unknown zones are findings."""
+    """The models of a project's table, where there is one, before the bundled ones.
+
+    Faults, unknown zones and a file that was named and is not there (`name` other than FILE) are findings.
+    """
     bundled = read_table(folder("grid_data") / "models.csv", "models", Dialect(), Findings())
     if own is None or not own.is_file():
+        if name and name != FILE:
+            findings.error("no-models", "is no file", "write it, or take models out of [inputs]", file=name)
         return Models(bundled)
-    table = read_table(own, "models", dialect or Dialect(), findings, name)
-    _check(table, zones, findings, name or own.name)
+    table, faulty = read_cells(own, "models", dialect or Dialect(), findings, name)
+    _check(table, faulty, zones, findings, name or own.name)
     mine = table.dropna(subset=["model", "provider", "zone"])
     return Models(pd.concat([mine, bundled], ignore_index=True) if len(mine) else bundled)
 
 
-def _check(table: pd.DataFrame, zones: Mapping[str, object], findings: Findings, file: str) -> None:
+def _check(
+    table: pd.DataFrame, faulty: pd.DataFrame, zones: Mapping[str, object], findings: Findings, file: str
+) -> None:
     for row, zone in _told(table, "zone"):
         if zone not in zones:
             mend = "see `carbon grid zones`"
             findings.error("unknown-zone", "is not a known zone", mend, file=file, row=row, column="zone", value=zone)
-    silent = table["input_j_per_token"].isna() & table["output_j_per_token"].isna()
+    ways = ["input_j_per_token", "output_j_per_token"]
+    silent = table[ways].isna().all(axis=1) & ~faulty[ways].any(axis=1)
     for row, model in _told(table[silent], "model"):
         findings.error(
             "no-figure", "has neither input_j_per_token nor output_j_per_token", "give at least one of them [J]",

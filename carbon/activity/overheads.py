@@ -6,6 +6,7 @@ its range and source; what they give are lines of their own (docs/methods.md).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -137,7 +138,10 @@ def _first(own: str, *ids: str) -> float:
 
 
 def _value(name: str, text: str) -> float:
-    value = tables.number(text)
-    if not 0 <= value < float("inf"):
-        raise UsageError(f"overheads.csv: {name} = {text!r} must be a number of 0 or more")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise UsageError(f"overheads.csv: {name} = {text!r} must be a number of 0 or more; write digits")
     return value

@@ -6,9 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow.compute as pc
+import pandas as pd
 
-from carbon.activity.batch import WORK, cut, model_rows, tokens_of
+from carbon.activity.batch import WORK, cut, model_rows, said, tokens_of
+from carbon.activity.check import LONGEST_NAME
 from carbon.activity.overheads import GATEWAY, HOW, METERED, PURCHASED
 from carbon.core.findings import ERROR, shown
 
@@ -67,8 +68,7 @@ def services(
     whose gateway is metered is among what is told at the end.
     """
     unserved = nobody()
-    rows = _proxied(table) if "mode" in table.column_names else np.arange(0)
-    rows = rows[good[rows]]
+    rows = np.flatnonzero(said(table, "mode", "proxy") & good) if "mode" in table.column_names else np.arange(0)
     if not len(rows):
         return None, unserved
     read, written = tokens_of(table, rows)
@@ -79,7 +79,7 @@ def services(
     model = model_rows(table, factors, rows, batch.start_us)
     kwh = factors.models.energy_kwh(model, read, written)
     known = np.isfinite(kwh)
-    _tell(batch, rows[~known], works, factors.models, unserved, file, findings)
+    _tell(batch, rows[~known], model[~known] >= 0, works, factors.models, unserved, file, findings)
     if not known.any():
         return None, unserved
     rows, offer = rows[known], factors.models.offer[model[known]]
@@ -87,19 +87,11 @@ def services(
     return parts._replace(stretch=register.service_stretch(batch.node[rows], offer)[parts.row]), unserved
 
 
-def _proxied(table: pa.Table) -> Ints:
-    found = pc.fill_null(pc.equal(table["mode"].cast("string"), "proxy"), False)
-    return np.flatnonzero(found.to_numpy())
-
-
 def _untold(table: pa.Table) -> Flags:
     """Rows of inference that say nothing of their tokens; 0 is said."""
     names = [name for name in ("input_tokens", "output_tokens") if name in table.column_names]
     told = np.any([np.zeros(table.num_rows, bool), *(table[name].is_valid().to_numpy() for name in names)], axis=0)
-    untold: Flags = ~told
-    if "activity" in table.column_names:
-        answers = pc.fill_null(pc.equal(table["activity"].cast("string"), "inference"), True)
-        untold &= answers.to_numpy()
+    untold: Flags = ~told & said(table, "activity", "inference")
     return untold
 
 
@@ -108,7 +100,9 @@ def _bought(
 ) -> Batch:
     """The rows as services: zone and energy of the provider's site."""
     pue = np.array([each.pue for each in models.offers])[offer]
-    zone = np.array([register.zones.code(models.offers[at].zone) for at in offer], np.int64)
+    used = np.unique(offer)
+    codes = np.array([register.zones.code(models.offers[at].zone) for at in used], np.int64)
+    zone = codes[np.searchsorted(used, offer)]
     distinct, place = np.unique(batch.work, return_inverse=True)
     labels = [(*works.labels[code][: len(WORK)], *HOW[PURCHASED]) for code in distinct]
     work = np.array([works.code(label) for label in labels], np.int64)[place]
@@ -119,30 +113,32 @@ def _bought(
 
 
 def _tell(
-    batch: Batch, rows: Ints, works: Codes, models: Models, unserved: Unserved, file: str, findings: Findings
+    batch: Batch,
+    rows: Ints,
+    listed: Flags,
+    works: Codes,
+    models: Models,
+    unserved: Unserved,
+    file: str,
+    findings: Findings,
 ) -> None:
-    named = [works.labels[code][1] or "" for code in batch.work[rows].tolist()]
+    """Rows whose provider's part cannot be reckoned: errors, or counted. `listed`: the model is there, and lacks a figure."""
     alone = batch.modelled[rows]
-    unserved.models.update(
-        (node, name)
-        for node, name, not_metered in zip(batch.node[rows].tolist(), named, alone, strict=True)
-        if not not_metered
+    counted = pd.DataFrame({"node": batch.node[rows[~alone]], "work": batch.work[rows[~alone]]}).groupby(
+        ["node", "work"]
     )
+    for one in counted.size().reset_index(name="rows").to_dict("records"):
+        unserved.models[one["node"], works.labels[one["work"]][1] or "without a name"] += one["rows"]
 
     def describe(at: int) -> dict[str, object]:
-        name = named[at]
-        problem = (
-            f"is a model whose energy per token nobody gives: {shown(name)}"
-            if name
-            else "is empty beside proxied tokens"
-        )
-        return {
-            "problem": problem,
-            "mend": _mend(name, models),
-            "row": batch.row[rows[at]],
-            "column": "model",
-            "value": name,
-        }
+        name = works.labels[batch.work[rows[at]]][1] or ""
+        problem, mend = f"is a model without energy per token: {shown(name)}", _mend(name, models)
+        if listed[at]:
+            problem = f"has a figure for tokens of one kind alone: {shown(name)}"
+            mend = "give input_j_per_token and output_j_per_token in models.csv ([inputs] models), 0 for one that is in the other"
+        elif not name:
+            problem = "is empty beside proxied tokens"
+        return {"problem": problem, "mend": mend, "row": batch.row[rows[at]], "column": "model", "value": name}
 
     findings.each(ERROR, "no-model-figure", file, np.flatnonzero(alone), describe)
 
@@ -150,5 +146,5 @@ def _tell(
 def _mend(model: str, models: Models) -> str:
     from difflib import get_close_matches
 
-    near = ", ".join(get_close_matches(model, models.names(), n=NAMED)) if len(model) < 100 else ""
+    near = ", ".join(get_close_matches(model, models.names(), n=NAMED)) if len(model) <= LONGEST_NAME else ""
     return f"add its figures to models.csv ([inputs] models){f'; near names: {near}' if near else ''}"

@@ -79,7 +79,7 @@ def fetch(
     jobs: Sequence[Job], start_us: int, end_us: int, folder: str | Path, access: Access, clock: Callable[[], int],
     progress: Progress | None = None,
 ) -> list[Outcome]:  # fmt: skip
-    """Fetch each job over [start_us, end_us) into `folder`, what is settled already excepted; one outcome a job.
+    """Fetch each job [g/kWh] over [start_us, end_us) into `folder`, what is settled excepted; one outcome a job.
 
     Parts that came are kept whatever happens to the others; faults are findings of the outcome. `clock` tells the
     present [us]; `progress` is told the parts done and all. Raises UsageError for a token that is not set.

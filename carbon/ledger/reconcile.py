@@ -46,6 +46,7 @@ def difference(desired: pd.DataFrame, current: pd.DataFrame, *, cause: str = "",
     bit by bit: nothing. Same key, other values: a reversal (the old values negated) and a replacement. Only in the
     ledger: a reversal. Only in `desired`: a new entry. `cause`, unless given, is found by carbon.ledger.causes.
 
+    VALUES are energy [kWh], emissions [kg], counts [1] and `gsd2` [1].
     Raises ValueError when two lines of `desired` have the same key.
     """
     new, old = normal_lines(desired), live(current)

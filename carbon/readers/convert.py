@@ -113,6 +113,10 @@ def _times(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, find
 
 
 def _numbers(cells: pa.Array, column: Column, dialect: Dialect, chunk: Chunk, findings: Findings) -> pa.Array:
+    if pa.types.is_boolean(cells.type):
+        fault = Fault("not-a-number", "is of type bool, not a number", "write it as a number")
+        _report(cells.is_valid(), cells, column, chunk, findings, fault)
+        return pa.nulls(len(cells), pa.float64())
     try:
         return _plain_numbers(cells, dialect)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):

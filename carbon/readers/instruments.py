@@ -47,6 +47,7 @@ def parse_instruments(path: str | Path, dialect: Dialect, findings: Findings, na
     table = read_table(path, "instruments", dialect, findings, name)
     for check in (_check_ids, _check_market, _check_period, _check_quantity, _check_retirement, _check_serials):
         check(table, findings, name)
+    _check_not_ahead(table, dialect, findings, name)
     return table
 
 
@@ -96,6 +97,16 @@ def _check_retirement(table: pd.DataFrame, findings: Findings, name: str) -> Non
         findings.error(
             "retired-before-production", "is before start: what was not yet generated cannot be retired",
             "check both days", file=name, row=row, column="retired_on", value=isoformat(us),
+        )  # fmt: skip
+
+
+def _check_not_ahead(table: pd.DataFrame, dialect: Dialect, findings: Findings, name: str) -> None:
+    retired = table["retired_on"].dropna()
+    days = us_of(retired)
+    for row, us in zip(retired.index[days > dialect.now_us], days[days > dialect.now_us].tolist(), strict=True):
+        findings.error(
+            "future", "is in the future: nothing is retired yet", "leave it empty until the registry says so",
+            file=name, row=row, column="retired_on", value=isoformat(us),
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from carbon.scope2.market import match
 from carbon.scope2.supply import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -104,10 +104,11 @@ def factor_ids(matched: Matched) -> dict[tuple[str, int, int], str]:
         for at, month in zip(*np.nonzero(matched.used_wh[mine]), strict=True):
             key = (KINDS[supply.kind[mine[at]]], pool, matched.first_month + int(month))
             found.setdefault(key, []).append(supply.id[mine[at]])
-    return {key: _named(ids) for key, ids in found.items()}
+    return {key: named(ids) for key, ids in found.items()}
 
 
-def _named(ids: list[str]) -> str:
+def named(ids: Sequence[str]) -> str:
+    """Ids as one text: the first few, and how many more there are."""
     more = len(ids) - _NAMED
     return ", ".join(ids[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 

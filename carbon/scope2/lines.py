@@ -15,9 +15,12 @@ from carbon.scope2.tracks import NOT_COVERED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from carbon.activity.boundary import Route
+    from numpy.typing import NDArray
+
     from carbon.activity.register import Codes, Register
     from carbon.scope2.tracks import Layer
+
+    Ints = NDArray[np.int64]
 
 FIGURES = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
 METHODS = {"use": "location@1", "upstream": "upstream@1", "losses": "losses@1"}
@@ -34,16 +37,13 @@ def energy_lines(sums: pd.DataFrame, register: Register, works: Codes, layers: C
 
     What nothing covers (layer -1) has one line, of its energy: factor `not-covered`, empty tier and empty kgco2e.
     """
-    common = common_columns(sums, register, works)
-    routes = [register.stretches[stretch].route for stretch in sums["stretch"]]
-    layer: list[Layer] = [layers.labels[code] if code >= 0 else NOT_COVERED for code in sums["layer"]]
-    frames = [
-        _phase(common, sums["location_g"].mask(sums["layer"] < 0), routes, layer, "use"),
-        _phase(common, sums["upstream_g"], routes, layer, "upstream"),
-        _phase(common, sums["losses_g"], routes, layer, "losses"),
-    ]
-    has_upstream = np.array([one.upstream == "line" for one in layer], bool)
-    has_losses = np.array([one.has_losses for one in layer], bool)
+    common, code = common_columns(sums, register, works), sums["layer"].to_numpy()
+    layer: list[Layer] = [*layers.labels, NOT_COVERED]  # code -1 takes the last
+    grams = {"use": sums["location_g"].mask(code < 0), "upstream": sums["upstream_g"], "losses": sums["losses_g"]}
+    stretch = sums["stretch"].to_numpy()
+    frames = [_phase(common, grams[phase], register, stretch, layer, code, phase) for phase in METHODS]
+    has_upstream = np.array([one.upstream == "line" for one in layer], bool)[code]
+    has_losses = np.array([one.has_losses for one in layer], bool)[code]
     frames[0][["energy_kwh", "requests", "tokens"]] = sums[["energy_kwh", "requests", "tokens"]].to_numpy()
     kept = [frames[0], frames[1][has_upstream], frames[2][has_losses]]
     return pd.concat([frame for frame in kept if len(frame)] or kept[:1], ignore_index=True)
@@ -76,16 +76,16 @@ def not_covered(sums: pd.DataFrame, register: Register) -> pd.DataFrame:
 
 def common_columns(sums: pd.DataFrame, register: Register, works: Codes) -> pd.DataFrame:
     """What all lines of each sum have in common, the rest empty; energy [kWh], kgco2e [kg] and method are for the caller."""
-    stretches = [register.stretches[stretch] for stretch in sums["stretch"]]
+    stretch, work = sums["stretch"].to_numpy(), sums["work"].to_numpy()
     frame = pd.DataFrame(index=range(len(sums)), columns=line_columns(), dtype=object)
     frame["start"], frame["end"] = (instants(sums[edge]) for edge in ("start_us", "end_us"))
     for name in ("node", "operator", "boundary"):
-        frame[name] = pd.Series([getattr(stretch, name) for stretch in stretches], dtype="str")
-    frame["zone"] = pd.Series([register.zones.labels[zone] for zone in sums["zone"]], dtype="str")
+        frame[name] = texts([getattr(one, name) for one in register.stretches], stretch)
+    frame["zone"] = texts(register.zones.labels, sums["zone"].to_numpy())
     for at, name in enumerate(WORK):
-        frame[name] = pd.Series([works.labels[work][at] for work in sums["work"]], dtype="str")
-    methods = [works.labels[work][METHOD : METHOD + 1] for work in sums["work"]]
-    frame["method"] = [f"{method[0]} x " if method else "" for method in methods]
+        frame[name] = texts([label[at] for label in works.labels], work)
+    methods = [label[METHOD : METHOD + 1] for label in works.labels]
+    frame["method"] = texts([f"{method[0]} x " if method else "" for method in methods], work)
     if "row" in sums:
         frame["row"] = sums["row"].to_numpy()
     frame["source"] = pd.Series(sums["source"].to_numpy(), dtype="str")
@@ -95,20 +95,27 @@ def common_columns(sums: pd.DataFrame, register: Register, works: Codes) -> pd.D
 
 
 def _phase(
-    common: pd.DataFrame, grams: pd.Series, routes: Sequence[Route], layer: Sequence[Layer], phase: str
-) -> pd.DataFrame:
+    common: pd.DataFrame, grams: pd.Series, register: Register, stretch: Ints, layer: Sequence[Layer], code: Ints, phase: str
+) -> pd.DataFrame:  # fmt: skip
+    routes = [one.route for one in register.stretches]
     places = [route.energy if phase == "use" else route.upstream for route in routes]
     frame = common.copy()
-    frame["scope"] = np.array([place.scope for place in places], np.int64)
-    frame["category"] = pd.array([place.category or None for place in places], "Int64")
+    frame["scope"] = np.array([place.scope for place in places], np.int64)[stretch]
+    frame["category"] = pd.array([place.category or None for place in places], "Int64").take(stretch)
     frame["phase"], frame["method"] = phase, common["method"] + METHODS[phase]
     frame["basis"] = np.where((frame["scope"] == 2) & (phase == "use"), "location", "either")
     frame["kgco2e"] = grams.to_numpy() / 1000
-    frame["tier"] = [one.tier for one in layer]
-    frame["factor_kind"] = [one.kind if phase == "use" else phase for one in layer]
-    frame["factor"] = [f"{one.factor} x {one.loss_id}" if phase == "losses" else one.factor for one in layer]
-    frame["status"] = ["settled" if one.settled else "provisional" for one in layer]
+    frame["tier"] = texts([one.tier for one in layer], code)
+    frame["factor_kind"] = texts([one.kind if phase == "use" else phase for one in layer], code)
+    ids = [f"{one.factor} x {one.loss_id}" if phase == "losses" else one.factor for one in layer]
+    frame["factor"] = texts(ids, code)
+    frame["status"] = texts(["settled" if one.settled else "provisional" for one in layer], code)
     return frame
+
+
+def texts(labels: Sequence[str | None], codes: Ints) -> pd.Series:
+    """The label of each code; code -1 takes the last."""
+    return pd.Series(pd.array(list(labels), dtype="str").take(codes), dtype="str")
 
 
 def instants(us: pd.Series) -> pd.DatetimeIndex:

@@ -219,8 +219,41 @@ def test_the_covered_part_is_posted_when_told_so(project: Project) -> None:
     assert covered["energy_kwh"].sum() == pytest.approx(kwh, rel=1e-12)
     assert covered["kgco2e"].sum() == pytest.approx(grams / 1000, rel=1e-9)
     assert set(covered["tier"]) == {"measured"}
-    assert set(gap["factor"]) == {"not-covered"} and gap["tier"].isna().all()
+    assert set(gap["factor"]) == {"not-covered"}
+    assert gap["tier"].isna().all()
     assert gap["energy_kwh"].sum() == pytest.approx(19.525, rel=1e-12)
+
+
+def test_upstream_below_nothing_is_said_and_stays_visible(project: Project) -> None:
+    """A lifecycle figure below the direct one is posted as it is published, and never in silence."""
+    times = pd.date_range(FIRST, periods=HOURS, freq="h").strftime("%Y-%m-%dT%H:%M:%SZ")
+    rows = "".join(f"US-CAL-CISO,{time},200,150\n" for time in times)
+    path = project.write("series.csv", "zone,start,direct_g_per_kwh,lifecycle_g_per_kwh\n" + rows)
+    project.run("grid", "import", str(path))
+    result = project.run("account")
+    assert result.code == 0
+    upstream = project.live().query("phase == 'upstream' and zone == 'US-CAL-CISO'")["kgco2e"].sum()
+    assert f"upstream is {upstream:.6g} kg (US-CAL-CISO): lifecycle figures are below the direct ones" in result.err
+    assert "[negative-upstream]" in " ".join(project.run("report", "2024-07").out.split())
+
+
+@pytest.mark.parametrize("table", ["instruments", "models"])
+def test_a_table_that_was_named_and_is_not_there_is_an_error(project: Project, table: str) -> None:
+    project.settings(f'[inputs]\n{table} = "nope.csv"\n')
+    result = project.run("account")
+    assert (result.code, result.out) == (1, "")
+    assert_one_line(result.err, Fault("", MEASURED, f"no-{table}", "nope.csv", f"take {table} out of [inputs]"))
+
+
+def test_instruments_that_are_gone_are_said(project: Project) -> None:
+    row = "ppa,contract,US,2024-01-01,2025-01-01,0.01,0"
+    project.write("instruments.csv", f"id,kind,market,start,end,mwh,intensity_g_per_kwh\n{row}\n")
+    assert project.run("account").code == 0
+    project.write("instruments.csv", "id,kind,market,start,end,mwh,intensity_g_per_kwh\n")
+    gone = project.run("account")
+    assert gone.code == 0
+    assert "warning: instruments.csv: 2024-06 drew on instruments, and no line does now" in gone.err
+    assert "[instruments-gone]" not in project.run("account").err
 
 
 def test_the_report_lists_what_is_not_covered(project: Project) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from fractions import Fraction
+from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MONTHS = ("2024-11", "2024-12", "2025-01")
-FIRST_US, AFTER_US = us_of("2024-11-29"), us_of("2025-01-04")
-MOVE_US = us_of("2024-12-30T05:17:00")
+FIRST_US, AFTER_US = us_of("2024-11-29"), us_of("2025-01-05")
+MOVE_US = us_of("2024-11-30T05:17:00")
+REFIT_US = us_of("2024-11-30T13:00:00")
 RUNS = (("2024-11-29", "2024-12-02T07:00"), ("2024-12-30", "2025-01-03T11:00"))
 ENTITY = "Small network"
 NODES = """\
@@ -28,9 +31,10 @@ node,operator,hardware,devices,zone,market,pue,boundary,operated,in_service,reti
 a,Op One,h100-sxm5-80gb,8,US-CAL-CISO,,1.25,own,,2024-11-29,,
 b,Op One,h100-sxm5-80gb,8,US-TEX-ERCO,CA,1.1,leased,true,2024-11-29,,
 c,Op Two,h100-sxm5-80gb,8,US-CAL-CISO,,1.3,purchased,,2024-11-29,,
-d,Op One,h100-sxm5-80gb,8,DE,,1.2,own,,2024-11-29,,
-d,Op One,h100-sxm5-80gb,8,ZA,,1.5,own,,2024-11-29,,2024-12-30T05:17:00Z
+d,Op One,h100-sxm5-80gb,8,ZA,ZA,1.5,own,,2024-11-29,,
+d,Op One,h100-sxm5-80gb,8,DE,,1.2,own,,2024-11-29,,2024-11-30T05:17:00Z
 e,Op Two,h100-sxm5-80gb,8,DE,,1.05,own,,2024-11-29,,
+e,Op Two,h100-sxm5-80gb,8,DE,,1.04,own,,2024-11-29,,2024-11-30T13:00:00Z
 f,Op Two,h100-sxm5-80gb,8,ZA,,1.4,own,,2024-11-29,,
 """
 HEADER = ("start", "end", "node", "energy_kwh", "requests", "input_tokens", "output_tokens", "product", "activity")
@@ -40,13 +44,12 @@ market,year,start,end,residual_g_per_kwh,gas,source,licence,confidence
 US,2024,,,441,CO2e,ours,,
 DE,2023,,,719,CO2e,ours,,
 DE,2025,,,653,CO2e,ours,,
-DE,,2024-12-31T12:00:00Z,2025-01-01T06:00:00Z,801,CO2e,ours,,
+DE,,2024-12-31T12:00:00Z,2025-01-01T00:00:00Z,801,CO2e,ours,,
 """
 COLUMNS = (
     "id", "kind", "market", "node", "start", "end", "mwh", "intensity_g_per_kwh", "serial_from", "serial_to",
     "retired_on", "beneficiary",
 )  # fmt: skip
-PLACE = "period", "node"
 
 
 class Stay(NamedTuple):
@@ -96,10 +99,10 @@ INSTRUMENTS = (
     _given("us-rate", "supplier", "US", "", "2024-12-30", "2025-01-03", 60_007, 321),
     _given("ca-sss", "sss", "CA", "", "2024-12-01", "2025-02-01", 90_011, 33),
     _given("ca-ppa", "contract", "CA", "b", "2025-01-01", "2025-01-02", 20_003, 0),
-    _given("de-ppa", "contract", "DE", "", "2024-11-29", "2024-12-02", 130_009, 12),
+    _given("de-ppa", "contract", "DE", "", "2024-11-29", "2024-12-02", 100_009, 12),
     _given("de-go", "certificate", "DE", "", "2024-12-31T22:30:00", "2025-01-01T01:30:00", 20_001, 0),
     _given("de-go-2", "certificate", "DE", "", "2024-12-31T22:30:00", "2025-01-01T03:30:00", 12_001, 7),
-    _given("de-e", "certificate", "DE", "e", "2024-01-01", "2025-01-01", 90_017, 0),
+    _given("de-e", "certificate", "DE", "e", "2024-01-01", "2025-01-01", 200_017, 0),
     _given("de-e-ppa", "contract", "DE", "e", "2024-12-30", "2024-12-31", 9_001, 3),
     _given("de-e-rate", "supplier", "DE", "e", "2025-01-01", "2025-01-03", 30_013, 410),
     _given("de-d-sss", "sss", "DE", "d", "2024-11-30", "2024-12-31", 40_003, 250),
@@ -109,8 +112,10 @@ INSTRUMENTS = (
 
 def stay_of(node: str, us: int) -> Stay:
     """Where a node is at an instant."""
-    if node == "d" and us >= MOVE_US:
+    if node == "d" and us < MOVE_US:
         return Stay("ZA", "ZA", Fraction("1.5"))
+    if node == "e" and us >= REFIT_US:
+        return Stay("DE", "DE", Fraction("1.04"))
     return {
         "a": Stay("US-CAL-CISO", "US", Fraction("1.25")),
         "b": Stay("US-TEX-ERCO", "CA", Fraction("1.1")),
@@ -131,7 +136,7 @@ def residual_g(market: str, us: int) -> int | None:
     if market == "US":
         return 441
     if market == "DE":
-        if us_of("2024-12-31T12:00:00") <= us < us_of("2025-01-01T06:00:00"):
+        if us_of("2024-12-31T12:00:00") <= us < us_of("2025-01-01"):
             return 801
         return 719 if us < us_of("2025-01-01") else 653
     return None
@@ -195,6 +200,7 @@ def write_series(project: Project) -> None:
     assert done.code == 0, done.text
 
 
+@cache
 def month_of(us: int) -> str:
     """Month of an instant."""
     return month_text(int(cell_of(np.array([us]), "month")[0]))
@@ -204,8 +210,8 @@ def pieces(rows: Sequence[Row]) -> Iterator[Piece]:
     """Rows in Scope 2, cut at hours and where a node moves."""
     for row in rows:
         edges = [row.start_us, *range(row.start_us // HOUR_US * HOUR_US + HOUR_US, row.end_us, HOUR_US), row.end_us]
-        edges = sorted({*edges, *([MOVE_US] if row.start_us < MOVE_US < row.end_us else [])})
-        for start, end in zip(edges, edges[1:], strict=False):
+        edges = sorted({*edges, *(at for at in (MOVE_US, REFIT_US) if row.start_us < at < row.end_us)})
+        for start, end in pairwise(edges):
             stay, hour = stay_of(row.node, start), start // HOUR_US
             wh = row.kwh * 1000 * stay.pue * (end - start) / (row.end_us - row.start_us)
             if stay.ours:
@@ -235,13 +241,15 @@ def reference(
             location[piece.market, piece.node] += piece.location_mg
         lacking = dict(demand)
         for one in sorted(some, key=lambda one: one.rank):
-            filled = fill(lacking, [(one, offers[one.id].get(place, Fraction()))])
+            if not (offer := offers[one.id].get(place, Fraction())):
+                continue
+            filled = fill(lacking, [(one, offer)])
             for pool, wh in lacking.items():
                 found.wh[month, pool[1], one.kind] += wh - filled.lacking[pool]
                 found.mg[month, pool[1], one.kind] += filled.mg[pool]
             lacking = filled.lacking
             found.drawn[one.id] += filled.drawn[one.id]
-            offers[one.id][place] = offers[one.id].get(place, Fraction()) - filled.drawn[one.id]
+            offers[one.id][place] = offer - filled.drawn[one.id]
         for pool, wh in lacking.items():
             mix = residual_g(pool[0], period_us)
             last = "residual-mix" if mix is not None else "grid-average" if fossil is None else "fossil"
@@ -270,7 +278,21 @@ def _offers(some: Sequence[Instrument], mode: str) -> dict[str, dict[int | str, 
             edges = [low, *range(low // HOUR_US * HOUR_US + HOUR_US, high, HOUR_US), high]
         else:
             edges = sorted({low, high, *(us for year in (2024, 2025, 2026) if low < (us := us_of(f"{year}-01-01")) < high)})
-        parts = spread(one.wh, [after - before for before, after in zip(edges, edges[1:], strict=False)])
+        parts = spread(one.wh, [after - before for before, after in pairwise(edges)])
         names = [us // HOUR_US if mode == "hourly" else month_of(us)[:4] for us in edges[:-1]]
         found[one.id] = {name: Fraction(part) for name, part in zip(names, parts, strict=True)}
+    return found
+
+
+def hourly_use(rows: Sequence[Row], some: Sequence[Instrument] = INSTRUMENTS) -> dict[tuple[str, str], Fraction]:
+    """What each month draws of each instrument [Wh] when every hour is matched for itself, by (id, month)."""
+    found: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
+    offers = _offers(some, "hourly")
+    for (us, month), here in _periods(rows, "hourly").items():
+        demand: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
+        for piece in here:
+            demand[piece.market, piece.node] += piece.wh
+        filled = fill(demand, [(one, offer) for one in some if (offer := offers[one.id].get(us // HOUR_US))])
+        for name, wh in filled.drawn.items():
+            found[name, month] += wh
     return found

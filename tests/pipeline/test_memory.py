@@ -63,4 +63,4 @@ def peak_kb(folder: Path, count: int, metered: bool) -> int:
 @pytest.mark.parametrize("metered", [True, False])
 def test_four_times_the_rows_take_no_more_memory(tmp_path: Path, metered: bool) -> None:
     small, large = (peak_kb(tmp_path / str(count), count * 1_000_000, metered) for count in (1, 4))
-    assert large <= 1.15 * small, f"peak of {large / 1024:.0f} MiB for 4 M rows, {small / 1024:.0f} MiB for 1 M"
+    assert large <= 1.3 * small, f"peak of {large / 1024:.0f} MiB for 4 M rows, {small / 1024:.0f} MiB for 1 M"

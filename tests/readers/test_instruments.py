@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from carbon.core.errors import InputError
 from carbon.core.findings import Findings
+from carbon.readers.convert import Dialect
 from carbon.readers.instruments import _check_serials, read_instruments
+from tests.worlds import us_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +67,15 @@ def test_a_header_alone_is_no_instrument_and_no_fault(write: Write) -> None:
 )
 def test_each_fault_is_named_where_it_is(write: Write, changes: dict[str, str], fault: tuple[str, int, str]) -> None:
     assert _faults(write(f"{HEADER}\n{_row(**changes)}", "instruments.csv")) == [fault]
+
+
+def test_a_certificate_is_not_retired_ahead_of_time(write: Write) -> None:
+    """A day to come is no retirement; one that has come is none of our business."""
+    now = Dialect(now_us=us_of("2027-02-01T12:00:00"))
+    read_instruments(write(f"{HEADER}\n{LINE}\n", "instruments.csv"), dialect=now)
+    with pytest.raises(InputError) as refused:
+        read_instruments(write(f"{HEADER}\n{_row(retired_on='2027-02-02')}", "instruments.csv"), dialect=now)
+    assert [(fault.code, fault.row, fault.column) for fault in refused.value.findings] == [("future", 2, "retired_on")]
 
 
 def test_an_id_stands_once(write: Write) -> None:

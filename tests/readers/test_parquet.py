@@ -80,6 +80,10 @@ def test_numbers_as_names_of_nodes(write: Write) -> None:
 
 
 WRONG: dict[str, tuple[dict[str, Any], list[tuple[str, int | None, str]]]] = {
+    "yes and no for a number": (
+        {"energy_kwh": pa.array([True, False])},
+        [("not-a-number", 2, "energy_kwh"), ("not-a-number", 3, "energy_kwh")],
+    ),
     "naive times": (
         {"start": pa.array(NAIVE, pa.timestamp("us"))}, [("naive-time", 2, "start"), ("naive-time", 3, "start")],
     ),

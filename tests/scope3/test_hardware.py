@@ -134,7 +134,8 @@ def test_a_lane_that_is_not_known_is_said_and_not_counted_as_zero(tmp_path: Path
     lines = scope3(nodes_of(tmp_path, "a,op,l4,2,FR,own,2026-01-05,,"), ["2026-01"], findings=findings)
     transport = lines[lines["phase"] == "transport"]
     assert set(transport["basis"]) == {"amortised", "incurred"}
-    assert transport["kgco2e"].isna().all() and set(transport["status"]) == {"provisional"}
+    assert transport["kgco2e"].isna().all()
+    assert set(transport["status"]) == {"provisional"}
     assert lines.loc[lines["phase"] == "manufacturing", "kgco2e"].notna().all()
     assert [found.code for found in findings] == ["no-lane"]
 
