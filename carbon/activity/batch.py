@@ -26,10 +26,11 @@ from carbon.activity.overheads import (
     storage_kwh,
 )  # fmt: skip
 from carbon.activity.overheads import TOKENS as BY_TOKENS
-from carbon.activity.power import LOADS, TOKENS, US_PER_HOUR
+from carbon.activity.power import TOKENS, US_PER_HOUR
 from carbon.core.errors import UsageError
 from carbon.core.schema import columns
 from carbon.core.time import SECOND_US, cell_of, split
+from carbon.hardware.curve import LOADS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,8 +1,6 @@
 """Power of a node where nothing was metered: devices by load kind and busy fraction or by tokens, and their host.
 
-Device power: P = P_context + s(u) (P_load - P_context), with s(u) = u for decoding and s(u) = 2u - u^1.4 for prefill and
-training (Fan, Weber, Barroso 2007). Where a profile has no measured load points, P_load is the share of rated power and
-P_context the multiple of bare idle that one H200 showed (own measurement, 2026; docs/hardware.md).
+Device power follows the curve of the profile (carbon/hardware/curve.py).
 Tokens take the energy that the profile gives for each; so long the devices are busy as decoding would take that energy,
 and for the rest of the time they draw P_context.
 """
@@ -12,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from carbon.hardware.curve import LOADS, curve_of, shape
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -24,12 +24,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Flags = NDArray[np.bool_]
 
-LOADS = ("decode", "prefill", "train", "mixed")
 TOKENS = len(LOADS)
 US_PER_HOUR = 3.6e9
-CONTEXT_OVER_IDLE = 125.1 / 80.7
-LOAD_OVER_TDP = {"decode": 530.9 / 700, "prefill": 691.4 / 700, "train": 687.2 / 700}
-FAN_EXPONENT = 1.4
 _FIELDS = (
     "devices",
     "idle_w",
@@ -98,13 +94,11 @@ class PowerModel(NamedTuple):
         With several kinds at once the devices are split by the share of each, and all of them are busy at the sum.
         """
         total = busy.sum(axis=0)
-        concave = 2 * total - total**FAN_EXPONENT
-        shapes = (total, concave, concave, (total + concave) / 2)
         watts = np.zeros(len(stretch))
-        for mine, shape, load_w in zip(busy, shapes, self._loads(), strict=True):
+        for mine, load, load_w in zip(busy, LOADS, self._loads(), strict=True):
             rows = np.flatnonzero(mine)
             above = load_w[stretch[rows]] - self.table["context_w"][stretch[rows]]
-            watts[rows] += mine[rows] / total[rows] * shape[rows] * above
+            watts[rows] += mine[rows] / total[rows] * shape(load, total[rows]) * above
         return self.table["devices"][stretch] * watts
 
     def token_w(self, stretch: Ints, read: Floats, written: Floats) -> Floats:
@@ -134,20 +128,14 @@ class PowerModel(NamedTuple):
 
 
 def _figures(node: Node) -> dict[str, float]:
-    profile = node.profile
-    tdp = np.nan if profile.tdp_w is None else profile.tdp_w
-    idle = np.nan if profile.idle_w is None else profile.idle_w.central
-    whole = profile.kind in {"system", "host"}  # a server without devices of its own has no context to hold
-    shares = {"decode": 1.0, "prefill": 1.0, "train": 1.0} if whole else LOAD_OVER_TDP
-    watts = {f"{load}_w": profile.load.get(f"{load}_w", share * tdp) for load, share in shares.items()}
-    watts["mixed_w"] = (watts["decode_w"] + watts["prefill_w"]) / 2
-    watts["context_w"] = profile.load.get("context_w", idle if whole else idle * CONTEXT_OVER_IDLE)
+    curve, tdp = curve_of(node.profile), np.nan if node.profile.tdp_w is None else node.profile.tdp_w
+    watts: dict[str, float] = {name: getattr(curve, name) for name in ("context_w", *(f"{load}_w" for load in LOADS))}
     host_idle = node.host.idle_w.central if node.host and node.host.idle_w else np.nan
     host_tdp = node.host.tdp_w if node.host and node.host.tdp_w is not None else np.nan
     if node.host is None:
         host_idle = host_tdp = 0.0
     max_w = node.devices * tdp + node.hosts * host_tdp
     return watts | {
-        "devices": node.devices, "idle_w": idle, "hosts": node.hosts, "host_idle_w": host_idle, "host_tdp_w": host_tdp,
+        "devices": node.devices, "idle_w": curve.idle_w, "hosts": node.hosts, "host_idle_w": host_idle, "host_tdp_w": host_tdp,
         "max_w": max_w,
     }  # fmt: skip

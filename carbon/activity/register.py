@@ -132,7 +132,9 @@ def build_register(
     profiles |= {name: _profile(name, table, own_profiles, findings, file) for name in sorted(hosts - set(profiles))}
     known = {name: profile for name, profile in profiles.items() if profile is not None}
     table = table.loc[np.array([_has_profiles(row, known) for row in table.to_dict("records")], bool)]
-    table = table[~table["node"].isin(nodes["node"][~nodes.index.isin(table.index)])]  # half a node would refuse its work
+    table = table[
+        ~table["node"].isin(nodes["node"][~nodes.index.isin(table.index)])
+    ]  # half a node would refuse its work
     for row, zone in table["zone"].items():
         if zone not in known_zones:
             from carbon.grid.tables import near_names

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from carbon.activity.power import LOADS, US_PER_HOUR
+from carbon.activity.power import US_PER_HOUR
 from carbon.core.time import DAY_US
+from carbon.hardware.curve import LOADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -24,8 +24,9 @@ FAN_EXPONENT = 1.4
 AT_REST = 0.005  # busy fractions below it are those of a device at rest
 _CONTEXT_OVER_IDLE = 125.1 / 80.7
 _LOAD_OVER_TDP = {"decode": 530.9 / 700, "prefill": 691.4 / 700, "train": 687.2 / 700}
-# A system's rated power is that of the whole box, and its idle that of a box in use.
-_OF_A_SYSTEM = dict.fromkeys(KINDS, 1.0)
+# Rated power of a system or a server is that of the whole box, and its idle that of a box in use.
+_WHOLE = frozenset({"system", "host"})
+_OF_A_BOX = dict.fromkeys(KINDS, 1.0)
 
 
 class Curve(NamedTuple):
@@ -57,12 +58,12 @@ def shape(load: str, busy: ArrayLike) -> Floats:
 
 def context_over_idle(kind: str) -> float:
     """Power with a context over bare idle [1] where nothing was measured, for a kind of profile."""
-    return 1.0 if kind == "system" else _CONTEXT_OVER_IDLE
+    return 1.0 if kind in _WHOLE else _CONTEXT_OVER_IDLE
 
 
 def load_over_tdp(kind: str) -> dict[str, float]:
     """Power at full load over rated power [1] where nothing was measured, by kind of load, for a kind of profile."""
-    return _OF_A_SYSTEM if kind == "system" else _LOAD_OVER_TDP
+    return _OF_A_BOX if kind in _WHOLE else _LOAD_OVER_TDP
 
 
 def curve_of(profile: Profile) -> Curve:

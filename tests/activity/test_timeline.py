@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbon.activity import timeline
-from carbon.activity.power import LOADS, TOKENS
+from carbon.activity.power import TOKENS
 from carbon.activity.timeline import IN_SERVICE, METERED, Spans, Timeline, cut_at_moves
+from carbon.hardware.curve import LOADS
 from carbon.hardware.profiles import find_profile
 from tests.activity.cases import HOUR_US, START_US, register
 from tests.reference.power import Machine, Piece, Stay, Work, overfull, pieces

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbon.core.errors import InputError
-from carbon.hardware.curve import KINDS, LOADS, Curve, curve_of, load_over_tdp, shape
+from carbon.hardware.curve import KINDS, LOADS, Curve, load_over_tdp, shape
 from carbon.hardware.fit import Fit, complete, fit_curve
 from carbon.hardware.profiles import Profile, find_profile
 from carbon.hardware.telemetry import Samples
@@ -217,16 +217,3 @@ def test_doubts_are_told(code: str, points: list[Point]) -> None:
     fit, findings = fit_curve(made(points), DEVICE, "gpu.csv")
     assert [finding.code for finding in findings] == [code]
     assert fit.curve.decode_w == pytest.approx(510.0, abs=1e-6)
-
-
-@pytest.mark.parametrize("name", ["h200-sxm-141gb", "l4", "dgx-h100"])
-def test_the_curve_of_a_profile_is_that_of_the_engine(name: str) -> None:
-    """The power model of the activity room reckons the same powers."""
-    from carbon.activity.power import PowerModel
-
-    row = {"hardware": name, "devices": 1.0, "host": ""}
-    profiles = {name: find_profile(name)} | {host: find_profile(host) for host in ("server-gpu-2x-pcie", "dgx-h100-host")}
-    table = PowerModel.of_nodes([row], profiles).table
-    curve = curve_of(profiles[name])
-    for field in ("idle_w", "context_w", *(f"{load}_w" for load in LOADS)):
-        assert getattr(curve, field) == pytest.approx(table[field][0], rel=1e-12)
