@@ -98,22 +98,28 @@ def tell(found: MarketBased, hourly: Demand | None, supply: Supply, settings: Se
     """
     name = settings.text("inputs.instruments")
     _tell_fallback(found, supply, settings, findings)
+    yearly = found.matched.mode == "annual"
+    rest = "they serve the months of their year that are to come" if yearly else "they serve no other hour"
+    matched = "by the year, month after month:" if yearly else "by the hour:"
+    apart = ", which matches by the year" if yearly else ""
     use = instrument_use(found.matched)
     for one in use[(use["unused_kwh"] > 0) & (use["given_kwh"] > 0)].to_dict("records"):
-        problem = f"{one['unused_kwh']:,.6g} of {one['given_kwh']:,.6g} kWh given to the months accounted are not used"
-        findings.note("unused", problem, "they serve no other period", file=name, column="id", value=one["id"])
+        problem = (
+            f"{one['unused_kwh']:,.6g} of {one['given_kwh']:,.6g} kWh given to the years accounted are not used so far"
+        )
+        findings.note("unused", problem, rest, file=name, column="id", value=one["id"])
     with_supply = set(supply.market)
     for one in uncovered(found.matched).to_dict("records"):
         if one["market"] in with_supply and one["uncovered_kwh"] > 0:
             problem = f"no instrument covers {one['uncovered_kwh']:,.6g} of {one['energy_kwh']:,.6g} kWh"
             place = {"file": name, "column": "market", "value": f"{one['market']} {one['month']}"}
-            findings.note("no-instrument", problem, "they take the residual mix or the fallback", **place)
+            findings.note("no-instrument", problem, f"{matched} they take the residual mix or the fallback", **place)
     scores = cfe_score(hourly, supply).to_dict("records") if hourly is not None else []
     for one in scores:
         if one["market"] in with_supply:
             problem = f"{one['cfe_score']:.1%} of {one['energy_kwh']:,.6g} kWh matched in their very hour by 0 g/kWh"
             place = {"file": name, "column": "market", "value": f"{one['market']} {one['month']}"}
-            findings.note("cfe-score", problem, "the CFE score, which decides no kilogram", **place)
+            findings.note("cfe-score", problem, f"the CFE score, a figure beside the account{apart}", **place)
 
 
 def _tell_fallback(found: MarketBased, supply: Supply, settings: Settings, findings: Findings) -> None:

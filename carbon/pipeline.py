@@ -95,6 +95,12 @@ def account(
     return Outcome(reckoned, ledger.post(reckoned.lines, findings=list(reckoned.findings), **arguments))
 
 
+def _zones_at_work(stream: Stream, sums: pd.DataFrame) -> list[str]:
+    """Zones that nodes of ours drew energy in; those of providers of services are not of our choosing."""
+    mine = sums["stretch"].to_numpy() < stream.register.own_stretches
+    return sorted(str(stream.register.zones.labels[zone]) for zone in np.unique(sums["zone"].to_numpy()[mine]))
+
+
 def _refuse_to_draw_again(reckoned: Reckoned, settings: Settings) -> None:
     reckoned.findings.error(
         "drawn-later", f"{reckoned.drawn_later} drew on instruments that {min(reckoned.months)} draws on first",
@@ -132,7 +138,7 @@ def reckon(
     report_missing_lines(sums, stream)
     report_negative(sums, stream)
     report_stale(sums, stream)
-    check_nested([str(zone) for zone in stream.register.zones.labels], findings)
+    check_nested(_zones_at_work(stream, sums), findings)
     hourly = Stream(settings, nodes, files, window, dialect, Findings(), grain="hour")
     market = _market_lines(settings, stream, sums, hourly, supply, findings, workers)
     lines, months = _lines(settings, stream, sums, market, nodes, findings)

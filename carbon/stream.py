@@ -202,7 +202,7 @@ class Stream:
         self.findings.extend(
             dict.fromkeys(one for month in sorted(self._grid_findings) for one in self._grid_findings[month])
         )
-        self._meters.report(self.findings, idle)
+        self._meters.report(self.findings, self._now_us, idle)
         self._unserved.report(self.register, models=self._overheads.models, findings=self.findings)
         return self._finished(merge(pieces, _BY_FILE)) if pieces else pd.DataFrame()
 

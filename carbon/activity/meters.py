@@ -68,14 +68,17 @@ class Meters:
             self._low[enough] = np.minimum(self._low[enough], median)
             self._high[enough] = np.maximum(self._high[enough], median)
 
-    def report(self, findings: Findings, idle: Mapping[int, NDArray[np.bool_]] | None = None) -> None:
+    def report(
+        self, findings: Findings, until_us: int, idle: Mapping[int, NDArray[np.bool_]] | None = None
+    ) -> None:  # fmt: skip
         """Warn of unmetered time in each month that has rows, and of nodes whose power jumps by a factor of 1,000.
 
-        `idle` tells the nodes of each month whose time without a row is reckoned as idle: no warning of those.
+        Time from `until_us` [us since 1970] on has not passed. `idle` tells the nodes of each month whose time without a
+        row is reckoned as idle: no warning of those.
         """
         for month in sorted(self._hours):
             reckoned = (idle or {}).get(month, np.zeros(len(self._register.nodes), bool))
-            self._report_month(month, reckoned, findings)
+            self._report_month(month, until_us, reckoned, findings)
         with np.errstate(invalid="ignore"):
             jumped = np.flatnonzero(self._high - self._low >= np.log10(_UNIT_FACTOR))
         for node in jumped.tolist():
@@ -85,12 +88,13 @@ class Meters:
                 value=self._register.nodes[node],
             )  # fmt: skip
 
-    def _report_month(self, month: int, reckoned: NDArray[np.bool_], findings: Findings) -> None:
+    def _report_month(self, month: int, until_us: int, reckoned: NDArray[np.bool_], findings: Findings) -> None:
         first, end = month_range_us(month, month)
         starts = np.arange(first, end, HOUR_US)
+        passed = starts + HOUR_US <= until_us
         register, touched = self._register, self._hours[month]
         serving = (starts + HOUR_US > register.in_service_us[:, None]) & (starts < register.retired_us[:, None])
-        idle = serving & ~touched & ~reckoned[:, None]
+        idle = serving & ~touched & ~reckoned[:, None] & passed
         for node in np.flatnonzero(idle.any(axis=1)).tolist():
             since = isoformat(int(starts[idle[node].argmax()]))
             findings.warning(

@@ -86,7 +86,7 @@ class Register:
 
     def add_services(self, offers: Sequence[Offer]) -> None:
         """Add stretches for what each node may pass on: those of `service_stretch`, purchased, never in `stretch_at`."""
-        self._services, self._offers = len(self.stretches), len(offers)
+        self.own_stretches, self._offers = len(self.stretches), len(offers)
         purchased = route_of_service()
         for name in self.nodes:
             self.stretches += [
@@ -97,7 +97,7 @@ class Register:
 
     def service_stretch(self, node: Ints, offer: Ints) -> Ints:
         """Stretch of the services that nodes buy of providers, by place in the list given to `add_services`."""
-        return self._services + node * self._offers + offer
+        return self.own_stretches + node * self._offers + offer
 
     def stretch_at(self, node: Ints, at_us: Ints) -> Ints:
         """Stretch of each node at each instant [us]; before its first, the first."""

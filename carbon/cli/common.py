@@ -15,7 +15,6 @@ import typer
 
 from carbon.cli import streams
 from carbon.core.errors import CarbonError, InputError, NotFoundError, UsageError
-from carbon.core.write import whole_file
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -179,6 +178,8 @@ def emit(
     if not output.parent.is_dir():
         raise NotFoundError(f"no folder {output.parent} for {output.name}; make it first, or name another file")
     try:
+        from carbon.core.write import whole_file
+
         with whole_file(output) as file:
             write(frame, file)
     except FileExistsError:

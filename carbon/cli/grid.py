@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from carbon.config import Settings
     from carbon.grid.dataset import GridOptions
 
-app = typer.Typer(
-    help="Grid carbon intensity: what is known for which zone and hour.", no_args_is_help=True,
-    epilog="Example: carbon grid zones texas",
-)  # fmt: skip
+app = typer.Typer(no_args_is_help=True, epilog="Example: carbon grid zones texas")
 Zones = Annotated[list[str] | None, typer.Argument(metavar="[ZONE]...", help="Zones; else those of the nodes.")]
 From = Annotated[str | None, typer.Option("--from", metavar="D", help="First day, YYYY-MM-DD.")]
 To = Annotated[str | None, typer.Option("--to", metavar="D", help="First day after.")]

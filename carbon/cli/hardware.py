@@ -33,10 +33,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 _WIDEST = 100
 
-app = typer.Typer(
-    help="Hardware profiles: what devices and hosts draw, weigh and embody.", no_args_is_help=True,
-    epilog="Example: carbon hardware list",
-)  # fmt: skip
+app = typer.Typer(no_args_is_help=True, epilog="Example: carbon hardware list")
 
 
 class _Load(StrEnum):

@@ -16,15 +16,12 @@ if TYPE_CHECKING:
     from carbon.core.findings import Findings
     from carbon.readers.convert import Dialect
 
-app = typer.Typer(
-    help="Contracts and certificates behind market-based Scope 2.", no_args_is_help=True,
-    epilog="Example: carbon instruments list",
-)  # fmt: skip
+app = typer.Typer(no_args_is_help=True, epilog="Example: carbon instruments list")
 _LISTED = (
     "id", "kind", "market", "node", "start", "end", "mwh", "intensity_g_per_kwh", "technology", "renewable", "registry",
     "serial_from", "serial_to", "retired_on", "beneficiary", "source",
 )  # fmt: skip
-_SHOWN = ("id", "kind", "market", "node", "start", "end", "mwh", "intensity_g_per_kwh", "applied", "failed")
+_SHOWN = ("id", "applied", "failed", "kind", "market", "start", "end", "mwh", "intensity_g_per_kwh", "node")
 
 
 @app.command("list", epilog="Example: carbon instruments list")

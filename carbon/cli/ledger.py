@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from carbon.ledger.audit import Verification
     from carbon.ledger.store import Ledger
 
-app = typer.Typer(
-    help="Postings and entries: what was recorded, and whether it still is.", no_args_is_help=True,
-    epilog="Example: carbon ledger log",
-)  # fmt: skip
+app = typer.Typer(no_args_is_help=True, epilog="Example: carbon ledger log")
 _SHOWN = ("entry", "start", "phase", "basis", "node", "energy_kwh", "kgco2e", "reverses")
 _POSTINGS = ("posting", "recorded_at", "entries", "reversals", "cause", "reason", "digest")
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")]

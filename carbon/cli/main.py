@@ -3,19 +3,52 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-from carbon.cli import grid, hardware, instruments, ledger, project, report
+from carbon.cli import project, report
 from carbon.version import __version__
 
 HELP = "Scope 2 and Scope 3 of distributed AI-compute networks, kept in a ledger that can be traced and reckoned again."
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
+GROUPS = {
+    "ledger": "Postings and entries: what was recorded, and whether it still is.",
+    "grid": "Grid carbon intensity: what is known for which zone and hour.",
+    "instruments": "Contracts and certificates behind market-based Scope 2.",
+    "hardware": "Hardware profiles: what devices and hosts draw, weigh and embody.",
+}
+
+
+class Commands(TyperGroup):
+    """The commands, of which a group is built when one of its own is asked for: so help and others start sooner."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Groups stand in by name and help."""
+        super().__init__(*args, **options)
+        for name, text in GROUPS.items():
+            self.commands[name] = TyperGroup(name=name, help=text)
+
+    def load(self, name: str) -> None:
+        """Put a group in the place of what stands in for it."""
+        group = get_group(import_module(f"carbon.cli.{name}").app)
+        group.name, group.help = name, GROUPS[name]
+        self.commands[name] = group
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is asked for."""
+        if args and args[0] in GROUPS:
+            self.load(args[0])
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
-    help=HELP, context_settings=CONTEXT, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+    cls=Commands, help=HELP, context_settings=CONTEXT, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
     epilog="Example: carbon demo",
 )  # fmt: skip
 
@@ -43,10 +76,15 @@ def options(
 
 project.add_to(app)
 report.add_to(app)
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(grid.app, name="grid")
-app.add_typer(instruments.app, name="instruments")
-app.add_typer(hardware.app, name="hardware")
+
+
+def command_tree() -> Commands:
+    """Every command, those of the groups too."""
+    tree = get_command(app)
+    assert isinstance(tree, Commands)
+    for name in GROUPS:
+        tree.load(name)
+    return tree
 
 
 def main() -> None:

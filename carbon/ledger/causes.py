@@ -27,8 +27,8 @@ def causes(removed: pd.DataFrame, added: pd.DataFrame, entries: pd.DataFrame) ->
     PLACE are laid side by side, and the first that holds is the cause:
 
     - `boundary`: another boundary, scope or category;
-    - `factor_final`: all are settled now, and some were provisional;
-    - `factor_method`: another factor, factor version or tier;
+    - `factor_final`: all are settled now, and some were provisional (market-based: see the next);
+    - `factor_method`: another factor, factor version or tier; market-based, another way of matching too;
     - `late_data`: another source, or nothing on the other side: activity came or went;
     - `error`: another method or method version;
     - `estimate`: none of these, so an estimate behind the figure changed.
@@ -49,10 +49,12 @@ def _found(both: pd.DataFrame, count: int) -> NDArray[np.object_]:
     place = codes(both[list(PLACE)])
     one_sided = (_tally(place, place[:count]) == 0) | (_tally(place, place[count:]) == 0)
     found = np.full(len(one_sided), "estimate", object)
-    found[_differ(place, both[["method"]], count)] = "error"
+    market = _tally(place, place[(both["basis"] == "market").to_numpy()]) > 0
+    method = _differ(place, both[["method"]], count)
+    found[method] = np.where(market[method], "factor_method", "error")
     found[_differ(place, both[["source"]], count)] = "late_data"
     found[_differ(place, both[list(_FACTOR)], count)] = "factor_method"
-    found[_settled_now(place, both["status"], count)] = "factor_final"
+    found[_settled_now(place, both["status"], count) & ~market] = "factor_final"
     found[_differ(place, both[list(_ROUTE)], count)] = "boundary"
     found[one_sided] = "late_data"
     return found[place]

@@ -22,7 +22,7 @@ OCTOBER = us_of("2026-10-01")
 HOURS = 31 * 24
 
 
-def _report(node: dict[str, Any], *chunks: list[dict[str, Any]]) -> list[Finding]:
+def _report(node: dict[str, Any], *chunks: list[dict[str, Any]], until_us: int = OCTOBER + 100 * 24 * HOUR_US) -> list[Finding]:
     made, findings = register(node), Findings()
     meters = Meters(made)
     for rows in chunks:
@@ -31,7 +31,7 @@ def _report(node: dict[str, Any], *chunks: list[dict[str, Any]]) -> list[Finding
         parts = cut(encoded, made, "day")
         for month in sorted(set(cell_of(parts.start_us, "month").tolist())):
             meters.add(parts.take(cell_of(parts.start_us, "month") == month), month)
-    meters.report(findings)
+    meters.report(findings, until_us)
     return list(findings)
 
 
@@ -50,6 +50,13 @@ def test_hours_without_a_row_are_counted(spans: list[tuple[int, int]]) -> None:
     assert (found.severity, found.code, found.value) == ("warning", "unmetered", "a")
     assert f"{HOURS - len(touched)} hours in service of 2026-10" in found.problem
     assert f"2026-10-{1 + first // 24:02d}T{first % 24:02d}:00:00Z" in found.problem
+
+
+def test_hours_that_have_not_passed_lack_no_row() -> None:
+    """In the middle of a month: what is to come is nobody's fault."""
+    (found,) = _report({}, [_row(0, 10)], until_us=OCTOBER + 48 * HOUR_US + 1)
+    assert "38 hours in service of 2026-10" in found.problem
+    assert _report({}, [_row(0, 10)], until_us=OCTOBER + 10 * HOUR_US) == []
 
 
 def test_a_month_that_is_full_is_no_finding() -> None:

@@ -6,9 +6,8 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
 
-from carbon.cli.main import app
+from carbon.cli.main import command_tree
 from carbon.version import __version__
 from tests.cli.project import run, run_process
 from tests.providers.server import Server
@@ -29,7 +28,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
         yield from commands(inner, (*path, name))
 
 
-ALL = dict(commands(typer.main.get_command(app)))
+ALL = dict(commands(command_tree()))
 LEAVES = {path: command for path, command in ALL.items() if not hasattr(command, "commands")}
 
 

@@ -9,10 +9,9 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
 
 from carbon.activity.boundary import CONSOLIDATIONS, Place, route
-from carbon.cli.main import app
+from carbon.cli.main import command_tree
 from carbon.core.schema import columns, tables
 from carbon.grid.tables import rows, zones
 from carbon.grid.tiers import typical_zones
@@ -72,7 +71,7 @@ def leaves(command: Any, name: str = "carbon") -> Iterator[tuple[str, Any]]:
         yield name, command
 
 
-@pytest.mark.parametrize(("name", "command"), list(leaves(typer.main.get_command(app))), ids=str)
+@pytest.mark.parametrize(("name", "command"), list(leaves(command_tree())), ids=str)
 def test_command_is_explained_with_its_help_its_options_and_an_example(name: str, command: Any) -> None:
     match = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", COMMANDS, re.MULTILINE | re.DOTALL)
     assert match, f"docs/commands.md has no section {name}"
@@ -92,7 +91,7 @@ def option_names(option: Any) -> list[str]:
 
 
 def test_options_before_the_command_are_explained() -> None:
-    for option in typer.main.get_command(app).params:
+    for option in command_tree().params:
         for spelling in option_names(option):
             assert f"| `{spelling}" in COMMANDS
             assert words(str(getattr(option, "help", ""))) in words(COMMANDS)
