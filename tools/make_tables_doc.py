@@ -28,7 +28,9 @@ INPUTS = (
         "The register, `nodes.csv`: one row a node, or several with `valid_from` for a node that moved or changed. "
         "A column that is not required may be left out. Without `host` the devices bring the usual host of their profile "
         "(`carbon hardware show` names it), one for each `devices_per_host` devices, rounded up: its energy and what it embodies "
-        "are reckoned with theirs.",
+        "are reckoned with theirs. A machine without accelerators, such as a gateway, has a profile of kind `host` in `hardware` "
+        "(`server-2u-2s`), a chain node that or `chain-validator`, and `devices` counts the machines. A gateway whose rows are "
+        "tokens alone is reckoned at what its machines draw with nothing to do.",
     ),
     (
         "instruments",
@@ -89,6 +91,20 @@ OWN_ROWS = (
         },
     ),
     (
+        "residual_mix",
+        "What is left of a market's mix when all claims are taken out; market-based energy that [no instrument "
+        "covers](methods.md#scope-2-market-based) takes it. A row is for a `year`, or else from `start` to `end`. The shortest "
+        "interval that holds the moment comes first, then the newest year that is not after it, at most five years back; of "
+        "equal ones yours. A row without a figure is left out.",
+        {
+            "market*": "ISO country code of the market, as in zones.csv",
+            "year": "year that the figure is of; empty with start and end",
+            "start": "first instant, where there is no year: a time with its offset, or a day",
+            "end": "first instant after it", "residual_g_per_kwh*": "combustion at the plant [g/kWh]", "gas": "`CO2e` or `CO2`",
+            "source": "who published it", "licence": "your word", "confidence": "your word",
+        },
+    ),
+    (
         "overheads",
         "Factors of [overheads](methods.md#overheads). The first row of an id holds; `network-request`, `network-activation`, "
         "`network-kv` and `network-weights` are ids too, for a kind of transfer of its own.",
@@ -127,6 +143,8 @@ OWN_ROWS = (
         },
     ),
 )  # fmt: skip
+# What is allowed where the reader of the table says more than the schema does.
+ALLOWED = {"devices": "1 or more, whole"}
 OUTPUTS = (
     (
         "entries",
@@ -156,7 +174,8 @@ All ends are exclusive, all months are UTC months.
 OWN_TABLES = """\
 `[grid] data` names a folder with tables of your own, CSV in UTF-8 with commas and decimal points, called as those of
 `grid_data/`. Each is optional; one that is there needs all columns of its header, and its rows come before the bundled ones.
-Cells of the columns marked *filled* must not be empty.
+Cells of the columns marked *filled* must not be empty. Models of your own are not among them: `models.csv` is a file
+of the project, `[inputs] models`, with the columns [above](#models).
 """
 WRITING = """\
 CSV that `carbon` writes is RFC 4180 with every digit. A text cell that a spreadsheet would take for a formula gets a
@@ -213,6 +232,8 @@ def _column(column: Column) -> Sequence[str]:
 
 
 def _allowed(column: Column) -> str:
+    if column.name in ALLOWED:
+        return ALLOWED[column.name]
     if column.choices:
         return " ".join(f"`{word}`" for word in column.choices)
     if isfinite(column.low) and isfinite(column.high):
