@@ -94,14 +94,14 @@ class _Faults(NamedTuple):
         self.restless.update(other.restless)
 
 
-def spans_frame(table: pa.Table, batch: Batch, nodes: Flags, file: int) -> pd.DataFrame:
+def spans_frame(table: pa.Table, batch: Batch, register: Register, nodes: Flags, file: int) -> pd.DataFrame:
     """Rows of some nodes (a flag each) by UTC day, columns as in Spans, with `zone`, `work`, `file` and whether `whole`.
 
     Rows that the power model cannot reckon are left out.
     """
     looked_at = (batch.node >= 0) & nodes[batch.node] & np.isfinite(batch.energy_kwh)
     metered, others = (np.flatnonzero(looked_at & some) for some in (batch.metered, batch.modelled))
-    spans = join([load_spans(table, batch, others), metered_spans(batch, metered)])
+    spans = join([load_spans(table, batch, register, others), metered_spans(batch, metered)])
     at, _, start, end = split(spans.start_us, spans.end_us, "day")
     row, days = spans.row[at], np.bincount(at, minlength=len(spans.row))
     cut_ = spans.take(at)._replace(row=batch.row[row], start_us=start, end_us=end)

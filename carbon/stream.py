@@ -298,7 +298,7 @@ class Stream:
     def _spans(self, chunk: Chunk, nodes: NDArray[np.bool_]) -> pd.DataFrame:
         table = decode(chunk, self._dialect, Findings())
         batch = self._encoded(table)
-        return spans_frame(table, batch, nodes, chunk.file.number)
+        return spans_frame(table, batch, self.register, nodes, chunk.file.number)
 
     def _edges(self, chunk: Chunk) -> Edges:
         table = decode(chunk, self._dialect, Findings())

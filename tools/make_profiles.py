@@ -179,6 +179,7 @@ def energy_per_token(source: Path) -> dict[str, float]:
     """Energy of a token written and read [J] on the H200."""
     runs = {run["phase"]: run for name in MEASURED_FILES for run in read_rows(source / name)}
     phases = {"output_j_per_token": "duty_decode32_1.0", "input_j_per_token": "prefill_4096"}
+    phases |= {f"batch_{size}_output_j_per_token": f"decode_b{size}" for size in (1, 8, 32, 128)}
     return {key: round(float(runs[run]["energy_j"]) / float(runs[run]["tokens"]), 4) for key, run in phases.items()}
 
 

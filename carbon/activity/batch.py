@@ -135,7 +135,7 @@ def encode(
     )  # fmt: skip
     rows = np.flatnonzero(batch.modelled & (node >= 0))
     if len(rows):
-        known = knows_devices(demand(table, batch, rows), batch, register, rows)
+        known = knows_devices(demand(table, batch, register, rows), batch, register, rows)
         known &= register.power.knows_hosts(register.stretch_at(node[rows], start[rows]))
         energy[rows] = np.where(known, 0.0, np.nan)
     return batch
@@ -200,8 +200,11 @@ def tokens_of(table: pa.Table, rows: Ints) -> tuple[Floats, Floats]:
     return read, written
 
 
-def demand(table: pa.Table, batch: Batch, rows: Ints) -> Demand:
-    """Load of some rows: their busy fraction where they have one, else their tokens by time."""
+def demand(table: pa.Table, batch: Batch, register: Register, rows: Ints) -> Demand:
+    """Load of some rows: their busy fraction where they have one, else their tokens by time.
+
+    Tokens written in batches of another size than the profile's count for as many as take the same energy.
+    """
     busy, read, written = (_floats(table, name)[rows] for name in ("busy_fraction", "input_tokens", "output_tokens"))
     load = _codes(table, "load", {kind: code for code, kind in enumerate(LOADS)})[rows]
     by_busy = np.isfinite(busy)
@@ -209,6 +212,8 @@ def demand(table: pa.Table, batch: Batch, rows: Ints) -> Demand:
     by_token = ~by_busy & ~gateway & (np.isfinite(read) | np.isfinite(written))
     load = np.where(gateway, LOADS.index("decode"), load)
     seconds = (batch.end_us - batch.start_us)[rows] / SECOND_US
+    stretch = register.stretch_at(np.maximum(batch.node[rows], 0), batch.start_us[rows])
+    written = written * register.power.batch_ratio(stretch, _floats(table, "batch")[rows])
     rates = (np.where(by_token, np.nan_to_num(tokens), 0.0) / seconds for tokens in (read, written))
     kind = np.where(by_busy | gateway, load, np.where(by_token, TOKENS, UNKNOWN))
     return Demand(kind, np.where(by_busy, busy, 0.0), *rates)

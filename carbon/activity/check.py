@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from carbon.activity.batch import UNKNOWN
+from carbon.activity.overheads import TOKENS as BY_TOKENS
 from carbon.activity.power import US_PER_HOUR
 from carbon.core.findings import ERROR, WARNING, shown
 from carbon.core.time import SECOND_US, isoformat
@@ -47,7 +48,18 @@ def check_rows(
     ):
         _out_of_service(rows, edge, word, column, batch, register, file, findings)
     good &= ~(early | late)
+    _batches(table, batch, register, good, file, findings)
     return good & _plausible(table, batch, register, good, file, findings)
+
+
+def _batches(table: pa.Table, batch: Batch, register: Register, good: Flags, file: str, findings: Findings) -> None:
+    """Warn of batch sizes that the profile has no figures for: the energy is then that of its own batch."""
+    if "batch" in table.column_names:
+        given = good & (batch.how == BY_TOKENS) & np.asarray(table["batch"].is_valid())
+        known = register.power.knows_batch(register.stretch_at(np.maximum(batch.node, 0), batch.start_us))
+        mend = "add batch_8_output_j_per_token and the like to a profile of your own, or take the figure as it is"
+        problem = "rows name a batch and their profile has no energy per token by batch: its one figure holds"
+        findings.tally("no-batch-figures", int((given & ~known).sum()), problem, mend, file=file)
 
 
 def _out_of_service(

@@ -38,12 +38,12 @@ def device_energy(workload: pd.DataFrame, nodes: pd.DataFrame, *, profiles: str 
     """
     table, batch, register = _encode(workload, nodes, profiles)
     everything = np.arange(len(batch.node))
-    found = demand(table, batch, everything)
+    found = demand(table, batch, register, everything)
     known, hours = knows_devices(found, batch, register, everything), (batch.end_us - batch.start_us) / US_PER_HOUR
     stretch = register.stretch_at(batch.node, batch.start_us)
     energy = register.power.token_w(stretch, found.read, found.written) * hours / 1000
     energy[~known] = np.nan
-    for piece in _pieces(load_spans(table, batch, np.flatnonzero(known & (found.kind != TOKENS))), register):
+    for piece in _pieces(load_spans(table, batch, register, np.flatnonzero(known & (found.kind != TOKENS))), register):
         np.add.at(energy, piece.owner, piece.context_kwh + piece.above_kwh)
     return pd.Series(energy, workload.index, name="device_energy_kwh")
 
@@ -57,7 +57,7 @@ def node_energy(workload: pd.DataFrame, nodes: pd.DataFrame, *, profiles: str = 
     """
     table, batch, register = _encode(workload, nodes, profiles)
     energy = batch.energy_kwh.copy()
-    for piece in _pieces(_all_spans(table, batch), register):
+    for piece in _pieces(_all_spans(table, batch, register), register):
         np.add.at(energy, piece.owner, piece.energy_kwh)
     return pd.Series(energy, workload.index, name="energy_kwh")
 
@@ -67,7 +67,7 @@ def modelled_pieces(table: pa.Table, batch: Batch, register: Register) -> Batch:
 
     Raises InputError where busy fractions of a node add up to more than 1.
     """
-    pieces = list(_pieces(_all_spans(table, batch), register))
+    pieces = list(_pieces(_all_spans(table, batch, register), register))
     if not pieces:
         return batch.take(np.arange(0))
     owner, start, end, energy = (
@@ -79,9 +79,11 @@ def modelled_pieces(table: pa.Table, batch: Batch, register: Register) -> Batch:
     )
 
 
-def load_spans(table: pa.Table, batch: Batch, rows: Ints) -> Spans:
+def load_spans(table: pa.Table, batch: Batch, register: Register, rows: Ints) -> Spans:
     """Spans of some rows by their load; `row` is the position in the batch."""
-    return Spans(rows, batch.node[rows], batch.start_us[rows], batch.end_us[rows], *demand(table, batch, rows))
+    return Spans(
+        rows, batch.node[rows], batch.start_us[rows], batch.end_us[rows], *demand(table, batch, register, rows)
+    )
 
 
 def metered_spans(batch: Batch, rows: Ints) -> Spans:
@@ -111,10 +113,10 @@ def overfull_finding(
     )  # fmt: skip
 
 
-def _all_spans(table: pa.Table, batch: Batch) -> Spans:
+def _all_spans(table: pa.Table, batch: Batch, register: Register) -> Spans:
     rows = np.flatnonzero(batch.modelled & np.isfinite(batch.energy_kwh))
     beside = np.flatnonzero(batch.metered & np.isin(batch.node, batch.node[rows]))
-    return join([load_spans(table, batch, rows), metered_spans(batch, beside)])
+    return join([load_spans(table, batch, register, rows), metered_spans(batch, beside)])
 
 
 def _pieces(spans: Spans, register: Register) -> Iterator[Pieces]:

@@ -62,6 +62,7 @@ class PowerModel(NamedTuple):
     table: dict[str, Floats]
     input_j_per_token: Floats
     output_j_per_token: Floats
+    by_batch: tuple[dict[float, float], ...]
 
     @classmethod
     def of_nodes(cls, rows: Sequence[Mapping[Hashable, Any]], profiles: Mapping[str, Profile]) -> PowerModel:
@@ -69,11 +70,29 @@ class PowerModel(NamedTuple):
         nodes = [node_of(row, profiles) for row in rows]
         figures = [_figures(node) for node in nodes]
         table = {name: np.array([figure[name] for figure in figures], float) for name in _FIELDS}
-        tokens = [
+        read, written = (
             np.array([node.profile.load.get(f"{way}_j_per_token", np.nan) for node in nodes], float)
             for way in ("input", "output")
-        ]
-        return cls(table, *tokens)
+        )
+        return cls(table, read, written, tuple(node.profile.output_j_per_token_by_batch for node in nodes))
+
+    def knows_batch(self, stretch: Ints) -> Flags:
+        """Whether the profile tells the energy of a token written [J] by size of the batch."""
+        return np.array([bool(figures) for figures in self.by_batch], bool)[stretch]
+
+    def batch_ratio(self, stretch: Ints, batch: Floats) -> Floats:
+        """Energy of a token written in batches of a size over that of the profile's own [1]; 1 where either is not known.
+
+        Between the sizes that were measured a power law holds, as decoding's energy falls with the batch; beyond them the
+        nearest figure does.
+        """
+        ratio = np.ones(len(stretch))
+        asked = np.isfinite(batch) & self.knows_batch(stretch)
+        for at in np.unique(stretch[asked]).tolist():
+            rows = np.flatnonzero(asked & (stretch == at))
+            sizes, joules = (np.log(list(column)) for column in zip(*sorted(self.by_batch[at].items()), strict=True))
+            ratio[rows] = np.exp(np.interp(np.log(batch[rows]), sizes, joules)) / self.output_j_per_token[at]
+        return ratio
 
     def knows_devices(self, stretch: Ints, load: Ints, token_w: Floats) -> Flags:
         """Whether power of the devices can be reckoned for a load kind (index into LOADS), or for TOKENS of `token_w` [W]."""

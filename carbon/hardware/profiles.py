@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from datetime import date
 from functools import cache
@@ -22,6 +23,9 @@ class Estimate(NamedTuple):
     low: float
     central: float
     high: float
+
+
+_BATCH = re.compile("batch_([1-9][0-9]*)_output_j_per_token")
 
 
 class Profile(NamedTuple):
@@ -49,6 +53,12 @@ class Profile(NamedTuple):
     boundary: str
     source: str
     confidence: str
+
+    @property
+    def output_j_per_token_by_batch(self) -> dict[float, float]:
+        """Energy of a token written [J] by size of the batch it was measured in; empty where the profile has none."""
+        named = ((_BATCH.fullmatch(key), value) for key, value in self.load.items())
+        return {float(found[1]): value for found, value in named if found}
 
     @property
     def manufacturing_kgco2e(self) -> Estimate:

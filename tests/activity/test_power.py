@@ -57,6 +57,28 @@ def test_energy_is_linear_in_time_and_devices() -> None:
     assert device_energy(two_hours, nodes(ALONE)).iloc[0] == pytest.approx(2 * one, rel=EACH)
 
 
+@pytest.mark.parametrize(("size", "joules"), [(1, 2.1962), (8, 0.3092), (32, 0.1048), (128, 0.0571), (1000, 0.0571)])
+def test_tokens_of_a_batch_take_what_was_measured_in_it(size: float, joules: float) -> None:
+    """Larger batches write a token for less; beyond the largest measured the figure stays."""
+    kwh = _devices(ALONE, output_tokens=3_600_000, batch=size)
+    assert kwh == pytest.approx(joules, rel=1e-9)
+    assert _devices(ALONE, output_tokens=3_600_000) == pytest.approx(0.1046, rel=1e-9)
+    assert _devices(ALONE, input_tokens=3_600_000, batch=size) == _devices(ALONE, input_tokens=3_600_000)
+
+
+@given(st.floats(1, 200), st.floats(1, 200))
+def test_a_larger_batch_never_takes_more_energy_for_a_token(one: float, other: float) -> None:
+    """Between the sizes that were measured too."""
+    small, large = sorted((one, other))
+    assert _devices(ALONE, output_tokens=1000, batch=large) <= _devices(ALONE, output_tokens=1000, batch=small) * (1 + 1e-12)
+
+
+def test_a_batch_says_nothing_where_the_profile_does_not() -> None:
+    h100 = register({"hardware": "h100-sxm5-80gb", "devices": 1.0}).power
+    assert h100.batch_ratio(np.array([0]), np.array([8.0])).tolist() == [1.0]
+    assert h100.knows_batch(np.array([0])).tolist() == [False]
+
+
 def test_tokens_take_their_joules() -> None:
     """A million tokens written and three read at the measured energy of each, whatever the time."""
     expected = (1e6 * 0.1046 + 3e6 * 0.0181) / 3.6e6

@@ -15,6 +15,7 @@ from carbon.config import load
 from carbon.pipeline import reckon
 from carbon.stream import range_window
 from tests.cli.project import Project
+from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ far,Other,inference,h200-sxm-141gb,8,SE,1.5,purchased,false,2026-09-01,2026-09-0
 chain,Op,chain,chain-validator,2,DE,1.5,own,true,2026-09-01,2026-09-03
 """
 HEADER = ("start", "end", "node", "energy_kwh", "busy_fraction", "load", "input_tokens", "output_tokens", "requests", "product",
-          "model", "mode", "activity", "bytes", "transfer", "storage_tb", "medium", "zone")  # fmt: skip
+          "model", "mode", "activity", "bytes", "transfer", "storage_tb", "medium", "zone", "batch")  # fmt: skip
 
 
 def row(node: str, first: float, after: float, **cells: object) -> list[str]:
@@ -127,6 +128,24 @@ def test_factors_on_tokens_and_on_nothing_else(tmp_path: Path) -> None:
     ]
     extra = lines[lines["activity"] != "inference"]
     assert extra[["requests", "tokens"]].isna().all(axis=None)
+
+
+def test_the_batch_of_tokens_counts_in_the_account(tmp_path: Path) -> None:
+    """Small batches take more energy; where the profile knows no batches, a warning says how many rows that concerns."""
+    kwh = {}
+    for size in (1, 128):
+        project = write(tmp_path / str(size), row("gpu", 1, 7, **TOKENS, product="chat", batch=size))
+        result = project.run("account")
+        assert result.code == 0, result.text
+        assert "no-batch-figures" not in result.err
+        use = project.located().query("phase == 'use' and activity == 'inference' and node == 'gpu'")
+        kwh[size] = use["energy_kwh"].sum()
+    assert kwh[1] > kwh[128] + 10**7 * (2.1962 - 0.0571) * 0.5 / 3.6e6
+    profile = (ROOT / "hardware_profiles" / "h200-sxm-141gb.toml").read_text().splitlines()
+    plain = "\n".join(line for line in profile if not line.startswith("batch_"))
+    project = write(tmp_path / "plain", row("gpu", 1, 7, **TOKENS, product="chat", batch=8))
+    project.write("hardware_profiles/h200-sxm-141gb.toml", plain)
+    assert "their profile has no energy per token by batch: its one figure holds: 1;" in project.run("account").err
 
 
 def test_a_meter_holds_its_overheads(tmp_path: Path) -> None:
