@@ -150,6 +150,11 @@ class Settings(NamedTuple):
         """A path setting, resolved against the project folder."""
         return self.folder / self.text(name)
 
+    @property
+    def own_tables(self) -> str:
+        """Folder of the project's own grid tables, empty where it has none."""
+        return str(self.path("grid.data")) if self.text("grid.data") else ""
+
 
 def load(
     folder: str | Path = ".",

@@ -12,7 +12,7 @@ import pandas as pd
 from carbon.config import default
 from carbon.core.findings import Findings
 from carbon.core.time import HOUR_US, cell_of, cell_start, us_of
-from carbon.grid.residual import fossil_mix, residual_at, residual_g_per_kwh, residual_mixes
+from carbon.grid.residual import fossil_mix, has_residual, residual_at, residual_g_per_kwh, residual_mixes
 from carbon.readers.instruments import parse_instruments, without_faults
 from carbon.report.monthly import month_spans
 from carbon.scope2.demand import Pools, build_demand, demand_sums
@@ -50,7 +50,7 @@ def read_supply(
     settings: Settings, nodes: pd.DataFrame, zones: dict[str, Zone], dialect: Dialect, findings: Findings
 ) -> Supply:
     """Instruments of a project that are applied. Faults, failed criteria and what could never be matched are findings."""
-    path, name, own = settings.path("inputs.instruments"), settings.text("inputs.instruments"), own_tables(settings)
+    path, name, own = settings.path("inputs.instruments"), settings.text("inputs.instruments"), settings.own_tables
     if not path.is_file():
         if name != default("inputs.instruments"):
             findings.error("no-instruments", "is no file", "write it, or take instruments out of [inputs]", file=name)
@@ -59,7 +59,7 @@ def read_supply(
     table = without_faults(parse_instruments(path, dialect, faults, name), faults)
     findings.extend(faults)
     entity = settings.text("entity.name")
-    answers = quality(table, entity, lambda market, us: bool(residual_at(market, np.array([us]), own)[0] >= 0))
+    answers = quality(table, entity, lambda market, at_us: has_residual(market, at_us, own))
     warn_of_quality(table, answers, entity, findings, name)
     markets = {zone.zone: zone.market for zone in zones.values()}
     check_matchable(table, nodes, markets, settings.text("scope2.market"), findings, name)
@@ -80,7 +80,7 @@ def market_based(
     demand = _demand(ours, pool, pools) if mode == "hourly" else _monthly_demand(ours, stream, pool, pools, earlier)
     rank = pools.places()
     fallback = settings.text("scope2.fallback")
-    own = own_tables(settings)
+    own = settings.own_tables
     fossil, fossil_g = fossil_mix(own) if fallback == "fossil" else ("", None)
     matched = match(
         demand, supply, mode,
@@ -159,11 +159,6 @@ def drawn_later(entries: pd.DataFrame, months: list[str]) -> str:
     month = entries["start"].dt.strftime("%Y-%m")
     drew = entries["factor_kind"].isin(KINDS) & (month > max(months)) & month.str[:4].isin({one[:4] for one in months})
     return month_spans(month[drew])
-
-
-def own_tables(settings: Settings) -> str:
-    """Folder of a project's own grid tables, empty where it has none."""
-    return str(settings.path("grid.data")) if settings.text("grid.data") else ""
 
 
 def _supply_of_none() -> Supply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ from carbon.scope3.hardware import balance, fleet, scope3
 from carbon.stream import EVERYTHING, Stream, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from carbon.config import Settings
@@ -139,7 +141,8 @@ def reckon(
     report_negative(sums, stream)
     report_stale(sums, stream)
     check_nested(_zones_at_work(stream, sums), findings)
-    hourly = Stream(settings, nodes, files, window, dialect, Findings(), grain="hour")
+    # its rows are those of the first stream, whose findings are told already
+    hourly = partial(Stream, settings, nodes, files, window, dialect, Findings(), grain="hour")
     market = _market_lines(settings, stream, sums, hourly, supply, findings, workers)
     lines, months = _lines(settings, stream, sums, market, nodes, findings)
     drawn = _drawn_later(settings, window, months) if supply.id else ""
@@ -150,19 +153,20 @@ def _market_lines(
     settings: Settings,
     stream: Stream,
     sums: pd.DataFrame,
-    hourly: Stream,
+    hourly: Callable[[], Stream],
     supply: Supply,
     findings: Findings,
     workers: int,
 ) -> pd.DataFrame:
     """Market-based lines; true hours are streamed where the matching, or the score beside it, needs them."""
     by_hour = settings.text("scope2.market") == "hourly"
-    fine = hourly.sums(None, workers) if by_hour or supply.id else None
+    fine = hourly() if by_hour or supply.id else None
+    fine_sums = fine.sums(None, workers) if fine is not None else pd.DataFrame()
     earlier = _accounted_earlier(settings, stream, sums) if supply.id and not by_hour else no_energy()
     found = market_based(
-        settings, *((hourly, fine) if by_hour and fine is not None else (stream, sums)), supply, earlier
+        settings, *((fine, fine_sums) if by_hour and fine is not None else (stream, sums)), supply, earlier
     )
-    scored = demand_of_sums(hourly, fine, supply) if fine is not None and supply.id else None
+    scored = demand_of_sums(fine, fine_sums, supply) if fine is not None and supply.id else None
     tell(found, scored, supply, settings, findings)
     return found.lines
 

@@ -148,7 +148,7 @@ class Stream:
         grain: str = "",
     ) -> None:
         """Prepare the register; unknown zones and profiles in it are findings. `grain` of the sums: the ledger's, or finer."""
-        own = str(settings.path("grid.data")) if settings.text("grid.data") else ""
+        own = settings.own_tables
         self.files, self.findings, self.zones = files, findings, zones(own)
         profiles = str(settings.path("hardware.profiles"))
         consolidation = settings.text("entity.consolidation")

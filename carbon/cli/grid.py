@@ -43,7 +43,7 @@ def zones(
     from carbon.grid.catalog import zone_table
 
     settings = settings_of(context)
-    found = zone_table(text, folder=settings.path("grid.folder"), own=_own(settings))
+    found = zone_table(text, folder=settings.path("grid.folder"), own=settings.own_tables)
     if found.empty:
         raise NotFoundError(f"no zone matches {text!r}")
     emit(found, format, "zones", shown=("zone", "name", "country", "typical", "annual", "imported"))
@@ -103,7 +103,7 @@ def fetch(
     wanted = list(dict.fromkeys(zones or _zones_of_nodes(settings)))
     _require_zones(wanted, settings)
     begin, end = fetching.range_of(_instant(from_), _instant(to), f"--from {from_}", f"--to {to}")
-    fetching.fetch(settings, wanted, begin, end, provider, _own(settings))
+    fetching.fetch(settings, wanted, begin, end, provider, settings.own_tables)
 
 
 @app.command("import", epilog="Example: carbon grid import entsoe-de-2026.csv")
@@ -124,7 +124,7 @@ def import_(
         if not path.is_file():
             raise NotFoundError(f"no file {path}; check the path, which is relative to the present folder")
         result = import_series(
-            path, settings.path("grid.folder"), dialect=dialect, own=_own(settings), retrieved_us=present
+            path, settings.path("grid.folder"), dialect=dialect, own=settings.own_tables, retrieved_us=present
         )
         result.findings.raise_errors()
         show_findings(list(result.findings))
@@ -162,7 +162,7 @@ def grid_options(settings: Settings) -> GridOptions:
     from carbon.grid.dataset import GridOptions
 
     return GridOptions(
-        settings.words("grid.tiers"), settings.words("grid.sources"), settings.flag("grid.parent"), _own(settings)
+        settings.words("grid.tiers"), settings.words("grid.sources"), settings.flag("grid.parent"), settings.own_tables
     )
 
 
@@ -171,13 +171,9 @@ def _require_zones(wanted: Sequence[str], settings: Settings) -> None:
     from carbon.grid.tables import zones as known
 
     for zone in wanted:
-        if zone not in known(_own(settings)):
-            near = near_names(zone, known(_own(settings)))
+        if zone not in known(settings.own_tables):
+            near = near_names(zone, known(settings.own_tables))
             raise NotFoundError(f"no zone {zone!r}; " + (f"near names: {near}" if near else "see `carbon grid zones`"))
-
-
-def _own(settings: Settings) -> str:
-    return str(settings.path("grid.data")) if settings.text("grid.data") else ""
 
 
 def _instant(text: str) -> int:

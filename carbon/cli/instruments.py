@@ -77,17 +77,13 @@ def _dialect(settings: Settings) -> Dialect:
 
 
 def _answers(instruments: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    from math import isfinite
-
-    import numpy as np
-
-    from carbon.grid.residual import residual_g_per_kwh
+    from carbon.grid.residual import has_residual
     from carbon.scope2.quality import quality
 
-    own = _own(settings)
+    own = settings.own_tables
     return quality(
         instruments, settings.text("entity.name"),
-        lambda market, at_us: isfinite(residual_g_per_kwh(market, np.array([at_us]), own)[0]),
+        lambda market, at_us: has_residual(market, at_us, own),
     )  # fmt: skip
 
 
@@ -100,10 +96,6 @@ def _check_matchable(instruments: pd.DataFrame, settings: Settings, findings: Fi
     if not path.is_file():
         raise NotFoundError(f"no {path}; instruments are checked against the markets of the nodes in it")
     nodes = read_nodes(path, dialect=_dialect(settings))
-    market_of = {zone.zone: zone.market for zone in zones(_own(settings)).values()}
+    market_of = {zone.zone: zone.market for zone in zones(settings.own_tables).values()}
     mode = settings.text("scope2.market")
     check_matchable(instruments, nodes, market_of, mode, findings, settings.text("inputs.instruments"))
-
-
-def _own(settings: Settings) -> str:
-    return str(settings.path("grid.data")) if settings.text("grid.data") else ""

@@ -66,6 +66,11 @@ def residual_g_per_kwh(market: str, at_us: Ints, own: str = "") -> Floats:
     return figures[residual_at(market, at_us, own)]
 
 
+def has_residual(market: str, at_us: int, own: str = "") -> bool:
+    """Whether a market has a residual mix at an instant [us since 1970]."""
+    return bool(residual_at(market, np.array([at_us]), own)[0] != NONE)
+
+
 def fossil_mix(own: str = "") -> tuple[str, float]:
     """Factor id and direct intensity [g/kWh] of the fuel that emits most: the conservative figure for what is not known."""
     known = [
