@@ -10,32 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from carbon.core.errors import UsageError
 from carbon.core.findings import shown
+from carbon.settings import LEAST_MOST, SETTINGS, Setting, Value, variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 FILE = "carbon.toml"
-Value = str | bool | float | tuple[str, ...]
-
-
-class Setting(NamedTuple):
-    """One setting; its type is its default's. `choices` are the words allowed, if any; a section may have dots."""
-
-    section: str
-    key: str
-    default: Value
-    help: str
-    choices: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """How the rest of the code names it: `section.key`."""
-        return f"{self.section}.{self.key}"
-
-    @property
-    def variable(self) -> str:
-        """Environment variable that overrides it."""
-        return variable_of(self.name)
 
 
 def default(name: str) -> Value:
@@ -43,85 +23,13 @@ def default(name: str) -> Value:
     return _BY_NAME[name].default
 
 
-def variable_of(name: str) -> str:
-    """Environment variable of a setting: CARBON_GRID_PROVIDERS_ENERGY_CHARTS_URL of `grid.providers.energy-charts.url`."""
-    return f"CARBON_{name}".upper().replace(".", "_").replace("-", "_")
-
-
 SECRETS = ("token", "user", "password")
-SETTINGS = (
-    Setting("entity", "name", "", "the one entity that this ledger belongs to"),
-    Setting(
-        "entity", "consolidation", "operational", "approach that decides what is ours (GHG Protocol Corporate Standard ch. 3)",
-        ("operational", "financial", "equity"),
-    ),
-    Setting("inputs", "nodes", "nodes.csv", "the node register"),
-    Setting("inputs", "workload", "workload", "folder or glob of workload files"),
-    Setting("inputs", "instruments", "instruments.csv", "contracts and certificates, if there are any"),
-    Setting("inputs", "models", "models.csv", "energy per token of models that others run, if there are any"),
-    Setting("inputs", "energy_at", "it", "where energy_kwh was metered: at the IT load, or at the site's meter", ("it", "meter")),
-    Setting("inputs", "decimal", ".", "decimal mark of CSV files; with a comma, fields may be separated by ;", (".", ",")),
-    Setting("inputs", "time_zone", "", "IANA zone of times without an offset; empty refuses them"),
-    Setting(
-        "activity", "idle", "modelled",
-        "time in service without a row: reckoned as idle for nodes whose energy is modelled, always for all nodes, or never",
-        ("modelled", "always", "never"),
-    ),
-    Setting("overheads", "tee", True, "trusted environments: a factor on energy of tee rows that is reckoned from tokens"),
-    Setting(
-        "overheads", "zkml", 0.0,
-        "energy of proofs over that of answers, where zkml rows are by tokens and have no proof rows; 0: none",
-    ),
-    Setting(
-        "overheads", "failed", True,
-        "failed work: a share of inference energy that is reckoned from tokens, where no retry rows are",
-    ),
-    Setting("grid", "folder", "grid", "where intensity series that were fetched or imported are kept"),
-    Setting("grid", "data", "", "folder with rows of your own for grid_data tables; they come before the bundled ones"),
-    Setting("grid", "tiers", ("measured", "typical", "annual"), "tiers allowed, in the order of falling back, hour by hour"),
-    Setting("grid", "sources", (), "sources of series, the preferred first; of a generation mix the provider's name is enough"),
-    Setting("grid", "parent", True, "whether a sub-zone without an annual figure may use its country's"),
-    Setting("grid", "uncovered", "stop", "energy that no tier covers: stop, or report it and post the rest", ("stop", "report")),
-    Setting("grid.providers", "retries", 4.0, "how often a request is tried again after a fault that may pass"),
-    Setting("grid.providers", "timeout_s", 60.0, "longest silence of a server before that [s]"),
-    Setting("grid.providers", "pace", 1.0, "factor on pauses between requests and before a second try; 0 for a server of yours"),
-    Setting("grid.providers.neso", "url", "https://api.carbonintensity.org.uk", "address of the Carbon Intensity API"),
-    Setting("grid.providers.energy-charts", "url", "https://api.energy-charts.info", "address of Energy-Charts"),
-    Setting("grid.providers.electricity-maps", "url", "https://api.electricitymaps.com/v3", "address with the version"),
-    Setting("grid.providers.eia", "url", "https://api.eia.gov/v2", "address of the EIA API, with the version"),
-    Setting("grid.providers.entsoe", "url", "https://web-api.tp.entsoe.eu/api", "address of the Transparency Platform"),
-    Setting("grid.providers.ember", "url", "https://api.ember-energy.org/v1", "address of the Ember API, with the version"),
-    Setting("grid.providers.watttime", "url", "https://api.watttime.org", "address of WattTime, without a version"),
-    Setting("grid.providers.folder", "path", "", "folder of CSV or Parquet files in import format"),
-    Setting(
-        "scope2", "market", "annual", "period in which instruments are matched with energy (market-based Scope 2)",
-        ("annual", "hourly"),
-    ),
-    Setting(
-        "scope2", "fallback", "grid-average", "what energy takes that has neither an instrument nor a residual mix",
-        ("grid-average", "fossil"),
-    ),
-    Setting("hardware", "profiles", "hardware_profiles", "folder with profiles of your own; they come before the bundled ones"),
-    Setting("hardware", "life_years", 5.0, "planned life [year] (accounting lives of large operators are 4 to 6, 2020-2025)"),
-    Setting("hardware", "freight_mode", "air", "mode of the inbound lane", ("air", "air-rf", "sea", "road", "rail")),
-    Setting(
-        "hardware", "disposal", "weee-recycling", "treatment at the end of life",
-        ("weee-recycling", "weee-landfill", "process"),
-    ),
-    Setting("ledger", "path", "ledger", "the ledger, a Delta Lake table"),
-    Setting("ledger", "grain", "day", "time grain of entries", ("hour", "day", "month")),
-)  # fmt: skip
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}
 _FOLDERS = ("grid.data", "grid.folder", "hardware.profiles")
 _PATHS = ("inputs.nodes", "inputs.workload", "grid.folder", "hardware.profiles", "ledger.path")
 _NEAR_WORD, _SAME_WORD = 0.85, 0.9
-_LEAST_MOST = {
-    "overheads.zkml": (0, 1e6),
-    "grid.providers.retries": (0, 20),
-    "grid.providers.timeout_s": (0.1, 3600),
-    "grid.providers.pace": (0, 100),
-}
+_MODELS = ("wear", "elastic", "slots", "break-even")
 
 
 class Settings(NamedTuple):
@@ -321,10 +229,12 @@ def _check_bounds(setting: Setting, value: Any, where: str) -> None:
         raise UsageError(
             f"{where}: grid.tiers = {shown(list(value))} may hold measured, typical and annual, at least one"
         )
+    if setting.name == "refresh.models" and not set(value) <= set(_MODELS):
+        raise UsageError(f"{where}: refresh.models = {shown(list(value))} may hold {', '.join(_MODELS)}")
     if setting.name == "hardware.life_years" and not 0 < value <= 50:
         raise UsageError(f"{where}: hardware.life_years = {value} must be above 0 and at most 50 years")
-    if setting.name in _LEAST_MOST and not _LEAST_MOST[setting.name][0] <= value <= _LEAST_MOST[setting.name][1]:
-        least, most = _LEAST_MOST[setting.name]
+    if setting.name in LEAST_MOST and not LEAST_MOST[setting.name][0] <= value <= LEAST_MOST[setting.name][1]:
+        least, most = LEAST_MOST[setting.name]
         raise UsageError(f"{where}: {setting.name} = {value} must be from {least:g} to {most:g}")
     if setting.section.startswith("grid.providers.") and setting.key == "url":
         _check_url(setting, value, where)

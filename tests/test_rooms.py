@@ -26,7 +26,7 @@ RANKS = (
     {"scope2", "scope3"},
     {"ledger"},
     {"report"},
-    {"config", "spill", "extras", "modelled", "stream", "market", "remarks", "pipeline", "project", "demo"},
+    {"config", "settings", "spill", "extras", "modelled", "stream", "market", "remarks", "pipeline", "project", "demo"},
     {"cli"},
     {"", "__main__"},  # the package itself, which names what is public
 )
