@@ -14,17 +14,19 @@ if TYPE_CHECKING:
     from carbon.core.findings import Finding
     from carbon.grid.dataset import GridOptions, open_grid
     from carbon.ledger.store import Ledger
+    from carbon.readers.fleet import read_fleet
     from carbon.readers.nodes import read_nodes
     from carbon.readers.workload import read_workload
+    from carbon.report.intensity import intensities
     from carbon.report.monthly import report
     from carbon.scope2.location import scope2
-    from carbon.scope3.assets import Refresh
     from carbon.scope3.hardware import scope3
+    from carbon.scope3.policy import Refresh
 
 __all__ = [
     "CarbonError", "Finding", "GridOptions", "InputError", "InputWarning", "Ledger", "LedgerError", "NotFoundError", "Refresh",
-    "UsageError", "__version__", "device_energy", "node_energy", "open_grid", "read_nodes", "read_workload", "report",
-    "scope2", "scope3",
+    "UsageError", "__version__", "device_energy", "intensities", "node_energy", "open_grid", "read_fleet", "read_nodes",
+    "read_workload", "report", "scope2", "scope3",
 ]  # fmt: skip
 
 _HOME = {
@@ -33,11 +35,13 @@ _HOME = {
     "carbon.core.findings": ("Finding",),
     "carbon.grid.dataset": ("GridOptions", "open_grid"),
     "carbon.ledger.store": ("Ledger",),
+    "carbon.readers.fleet": ("read_fleet",),
     "carbon.readers.nodes": ("read_nodes",),
     "carbon.readers.workload": ("read_workload",),
+    "carbon.report.intensity": ("intensities",),
     "carbon.report.monthly": ("report",),
     "carbon.scope2.location": ("scope2",),
-    "carbon.scope3.assets": ("Refresh",),
+    "carbon.scope3.policy": ("Refresh",),
     "carbon.scope3.hardware": ("scope3",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

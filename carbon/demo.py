@@ -74,6 +74,13 @@ id,kind,market,start,end,mwh,intensity_g_per_kwh,technology,renewable,node,regis
 GO-DE-1,certificate,DE,2026-07-01,2026-10-01,15,0,wind,yes,,made up,1,15,2026-11-10,Demo network (made up),made up
 PPA-US-1,contract,US,2026-09-01,2026-11-01,6,0,solar,yes,,,,,,,made up
 """
+_FLEET = """\
+asset,node,profile,devices,acquired,in_service,valid_from,retired,fate
+mad-cards,mad-01,a100-pcie-80gb,2,2022-10-10,2022-11-01,,2026-10-18,resold
+sto-first,sto-01,h100-sxm5-80gb,8,2025-02-10,2025-03-01,,,
+sto-first,sto-01,h100-sxm5-80gb,7,2025-02-10,2025-03-01,2026-10-09,,failed
+sto-spare,sto-01,h100-sxm5-80gb,1,2026-10-09,2026-10-09,,,
+"""
 _MODELS = """\
 model,provider,zone,pue,input_j_per_token,output_j_per_token,year,source
 gateway,Outer Models (made up),US-CAL-CISO,1.2,0.1,1.5,2026,made up
@@ -92,6 +99,7 @@ def write_demo(folder: Path) -> None:
         folder / NOTE: lambda: NOTE_TEXT,
         folder / FILE: lambda: to_toml().replace('name = ""', 'name = "Demo network (made up)"', 1),
         folder / "nodes.csv": lambda: "".join(_register()),
+        folder / "fleet.csv": lambda: _FLEET,
         folder / "instruments.csv": lambda: _INSTRUMENTS,
         folder / "models.csv": lambda: _MODELS,
         **{folder / "workload" / f"{month}.csv": partial(_workload, month) for month in MONTHS},

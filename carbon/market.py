@@ -87,7 +87,7 @@ def market_based(
         lambda market, at_us: residual_g_per_kwh(market, at_us, own), fossil_g,
     )  # fmt: skip
     names = Names(lambda market, at_us: _residual_ids(market, at_us, own), fossil, grain)
-    lines = market_lines(ours, stream.register, stream.works, stream.layers, matched, rank[pool], names)
+    lines = market_lines(ours, stream.register, stream.works, stream.layers, matched, rank[pool], names, stream.spread)
     return MarketBased(_on_grain(lines, grain), matched)
 
 

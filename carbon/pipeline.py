@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from carbon.core.errors import InputError, LedgerError, NotFoundError, UsageError
+from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.findings import ERROR, Findings
 from carbon.core.time import cell_of, month_text, to_us, us_of
+from carbon.embodied import assembled, embodied_lines, inventory_of, read_register, use_of
 from carbon.grid.dataset import check_nested
 from carbon.ledger.store import Ledger, Posting
 from carbon.market import demand_of_sums, drawn_later, earlier_energy, market_based, no_energy, read_supply, tell
 from carbon.readers.convert import Dialect
 from carbon.readers.files import find_files
-from carbon.readers.nodes import parse_nodes
 from carbon.readers.workload import require_rows
 from carbon.remarks import report_gone, report_missing_lines, report_negative, report_stale, report_uncovered
 from carbon.scope2.lines import energy_lines, not_covered, share_places, texts, united
-from carbon.scope3.assets import Refresh
-from carbon.scope3.hardware import balance, fleet, scope3
-from carbon.stream import EVERYTHING, Stream, Window
+from carbon.stream import Stream
+from carbon.window import EVERYTHING, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from carbon.config import Settings
     from carbon.readers.files import SourceFile
     from carbon.scope2.supply import Supply
+    from carbon.scope3.hardware import Inventory
     from carbon.stream import Progress
 
 
@@ -71,9 +71,9 @@ def account(
     """Reckon what the ledger should say for the months that the inputs cover, and post the difference.
 
     Raises InputError with every finding when one is an error, or when posted activity is missing now and `remove` is not
-    said; nothing is posted then.
+    said; nothing is posted then. `cause` "error" makes estimates of past months anew (see reckon).
     """
-    reckoned = reckon(settings, now=now, window=window, progress=progress, workers=workers)
+    reckoned = reckon(settings, now=now, window=window, progress=progress, workers=workers, anew=cause == "error")
     reckoned.findings.raise_errors()
     ledger = Ledger(settings.path("ledger.path"))
     months = set(reckoned.months) | (set(ledger.live()["period"]) if window == EVERYTHING else set())
@@ -118,13 +118,17 @@ def reckon(
     window: Window = EVERYTHING,
     progress: Progress | None = None,
     workers: int = 0,
+    anew: bool = False,
 ) -> Reckoned:
-    """Read everything and reckon the lines of every month; faults are in `.findings`. Nothing is posted."""
+    """Read everything and reckon the lines of every month; faults are in `.findings`. Nothing is posted.
+
+    Estimates of hardware's lives that the ledger has charged by stand, unless they are to be made `anew`.
+    """
     findings = Findings()
     dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), to_us(now))
-    nodes = _nodes(settings, dialect, findings)
+    nodes = read_register(settings, dialect, findings)
+    inventory = inventory_of(settings, dialect, nodes, findings)
     files = _workload_files(settings, findings)
-    _report_unread(settings, findings)
     stream = Stream(settings, nodes, files, window, dialect, findings)
     supply = read_supply(settings, nodes, stream.zones, dialect, findings)
     sums = stream.sums(progress, workers)
@@ -144,7 +148,7 @@ def reckon(
     # its rows are those of the first stream, whose findings are told already
     hourly = partial(Stream, settings, nodes, files, window, dialect, Findings(), grain="hour")
     market = _market_lines(settings, stream, sums, hourly, supply, findings, workers)
-    lines, months = _lines(settings, stream, sums, market, nodes, findings)
+    lines, months = _lines(settings, stream, sums, market, inventory, findings, anew)
     drawn = _drawn_later(settings, window, months) if supply.id else ""
     return Reckoned(window.lines(lines), months, uncovered, findings, names, stream.rows, drawn)
 
@@ -191,35 +195,6 @@ def _accounted_earlier(settings: Settings, stream: Stream, sums: pd.DataFrame) -
     return earlier_energy(Ledger(settings.path("ledger.path")).live(), stream, months)
 
 
-def hardware_balance(settings: Settings) -> tuple[pd.DataFrame, Findings]:
-    """Roll-forward of own hardware for the months of the ledger, emissions [kg]; see carbon.scope3.hardware.balance.
-
-    Raises LedgerError when what the ledger charged and wrote off is not what the node register gives.
-    """
-    findings = Findings()
-    dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"))
-    nodes = _nodes(settings, dialect, findings)
-    findings.raise_errors()
-    entries = Ledger(settings.path("ledger.path")).live()
-    months, policy = sorted(set(entries["period"])), _policy(settings)
-    profiles = str(settings.path("hardware.profiles"))
-    register, assets = fleet(nodes, policy, settings.text("entity.consolidation"), profiles, findings)
-    findings.raise_errors()
-    rolled = balance(assets, register, months, policy)
-    _agree(rolled, entries)
-    return rolled, findings
-
-
-def _nodes(settings: Settings, dialect: Dialect, findings: Findings) -> pd.DataFrame:
-    name = settings.text("inputs.nodes")
-    if not settings.path("inputs.nodes").is_file():
-        there = settings.path("inputs.nodes").exists() or settings.path("inputs.nodes").is_symlink()
-        mend = "write the node register; `carbon init` makes an empty one"
-        findings.error("no-nodes", "is not a file" if there else "does not exist", mend, file=name)
-        raise InputError(list(findings))
-    return parse_nodes(settings.path("inputs.nodes"), dialect, findings, name)
-
-
 def _workload_files(settings: Settings, findings: Findings) -> list[SourceFile]:
     place = settings.text("inputs.workload")
     try:
@@ -234,42 +209,24 @@ def _lines(
     stream: Stream,
     sums: pd.DataFrame,
     market: pd.DataFrame,
-    nodes: pd.DataFrame,
+    inventory: Inventory,
     findings: Findings,
+    anew: bool,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Lines of energy and hardware for every month from the first to the last of the sums."""
-    energy = energy_lines(sums, stream.register, stream.works, stream.layers)
+    energy = energy_lines(sums, stream.register, stream.works, stream.layers, stream.spread)
     energy = united(energy) if share_places(sums, stream.register) else energy
     for frame in (energy, market):
         number, place = np.unique(cell_of(us_of(frame["start"]), "month"), return_inverse=True)
         frame["period"] = texts([month_text(month) for month in number.tolist()], place)
     numbers = cell_of(sums["start_us"].to_numpy(), "month")
     months = [month_text(number) for number in range(int(numbers.min()), int(numbers.max()) + 1)]
-    hardware = scope3(
-        nodes,
-        months,
-        policy=_policy(settings),
-        consolidation=settings.text("entity.consolidation"),
-        profiles=str(settings.path("hardware.profiles")),
-        findings=findings,
-    )
+    use = use_of(stream, months, settings.text("refresh.demand"), findings)
+    fleet = assembled(settings, inventory, findings, anew)
+    hardware = embodied_lines(settings, inventory, fleet, use, months, findings)
     return pd.concat(
         [frame for frame in (energy, market, hardware) if len(frame)] or [energy], ignore_index=True
     ), months
-
-
-def _policy(settings: Settings) -> Refresh:
-    words = settings.text("hardware.freight_mode"), settings.text("hardware.disposal")
-    return Refresh(settings.number("hardware.life_years"), *words)
-
-
-def _report_unread(settings: Settings, findings: Findings) -> None:
-    """Warn of tables that a project may hold and that are not read yet, rather than pass them over in silence."""
-    for name in ("fleet.csv",):
-        path = settings.folder / name
-        if path.is_file() and len(path.read_text(encoding="utf-8", errors="replace").strip().splitlines()) > 1:
-            mend = "move it out of the project; nothing of it is in the ledger"
-            findings.warning("not-read", "is not read by this version", mend, file=name)
 
 
 def _require_inside(entries: pd.DataFrame, window: Window) -> None:
@@ -282,21 +239,3 @@ def _require_inside(entries: pd.DataFrame, window: Window) -> None:
             f"energy was posted from {first['start']:%Y-%m-%d} to {first['end']:%Y-%m-%d} in one entry, across an edge of the "
             f"range; give --month {first['period']}, or a range that holds all of it"
         )
-
-
-def _agree(rolled: pd.DataFrame, entries: pd.DataFrame) -> None:
-    """Raise LedgerError unless the ledger's charges and write-offs of each cohort are those of the roll-forward."""
-    own = entries[entries["basis"] == "amortised"]
-    place = own["factor"].str.split("@").str[0].str.rsplit("/", n=1)
-    lines = own["phase"].eq("write-off").map({True: "written_off_kgco2e", False: "amortised_kgco2e"})
-    keys = [own["period"].rename("month"), place.str[0].rename("profile"), place.str[1].rename("cohort")]
-    for name in ("amortised_kgco2e", "written_off_kgco2e"):
-        posted = own["kgco2e"].where(lines == name, 0.0).groupby(keys).sum().rename("posted")
-        both = rolled.set_index(["month", "profile", "cohort"])[[name]].join(posted, how="outer").fillna(0.0)
-        off = both[(both[name] - both["posted"]).abs() > 1e-9 * both[name].abs().clip(lower=1)]
-        if len(off):
-            first = off.iloc[0]
-            raise LedgerError(
-                f"{' '.join(str(word) for word in off.index[0])}: the ledger has {name} {first['posted']:.9g}, the node "
-                f"register gives {first[name]:.9g}; run `carbon account` so that the ledger says what the inputs say"
-            )

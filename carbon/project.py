@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def write_project(folder: Path) -> list[Path]:
-    """Write carbon.toml, nodes.csv, instruments.csv and workload/ where they are missing; returns what was written."""
+    """Write carbon.toml, the tables and workload/ where they are missing; returns what was written."""
+    tables = ("nodes", "fleet", "estimates", "instruments")
     files = {
         folder / FILE: to_toml(),
-        folder / "nodes.csv": ",".join(columns("nodes")) + "\n",
-        folder / "instruments.csv": ",".join(columns("instruments")) + "\n",
+        **{folder / f"{table}.csv": ",".join(columns(table)) + "\n" for table in tables},
         folder / "workload" / "workload.csv": ",".join(columns("workload")) + "\n",
     }
     written = []

@@ -20,10 +20,10 @@ from carbon.activity.overheads import METHOD, canonical, overheads
 from carbon.activity.overlap import Edges, Overlaps, Unsorted, edges
 from carbon.activity.register import Codes, build_register
 from carbon.activity.services import Unserved, nobody, services
-from carbon.core.errors import UsageError
+from carbon.activity.use import UseMeter
 from carbon.core.findings import Findings
 from carbon.core.parallel import ordered_map
-from carbon.core.time import DAY_US, cell_of, cell_start, from_us, month_number, month_range_us, parse_instant
+from carbon.core.time import DAY_US, cell_of, cell_start, month_range_us
 from carbon.extras import Extras, own_overheads, tell_of_factors
 from carbon.grid.dataset import GridOptions, open_grid
 from carbon.grid.tables import zones
@@ -31,6 +31,7 @@ from carbon.modelled import CHAIN_WORK, IDLE_WORK, Days, Reach, by_month, second
 from carbon.readers.files import sha256
 from carbon.readers.workload import decode, workload_chunks
 from carbon.scope2.reckon import KEYS, merge, partial_sums
+from carbon.scope2.spread import Spread, from_tokens
 from carbon.scope2.tracks import Tracks, build_tracks, by_step
 from carbon.spill import check_on_disk
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from carbon.config import Settings
     from carbon.readers.convert import Dialect
     from carbon.readers.files import Chunk, SourceFile
+    from carbon.window import Window
 
     Ints = NDArray[np.int64]
     Progress = Callable[[int, int], None]
@@ -50,67 +52,6 @@ if TYPE_CHECKING:
 MERGE_EVERY = 64
 _NAMED_FILES = 31
 _BY_FILE = (*KEYS, "file")
-
-
-class Window(NamedTuple):
-    """Half-open range [us] to account, on edges of the grain; None: all that the inputs cover."""
-
-    start_us: int | None = None
-    end_us: int | None = None
-
-    def cut(self, parts: Parts) -> Parts:
-        """The parts that lie inside."""
-        if self.start_us is None or self.end_us is None:
-            return parts
-        inside = (parts.start_us >= self.start_us) & (parts.end_us <= self.end_us)
-        return parts if inside.all() else parts.take(inside)
-
-    def lines(self, lines: pd.DataFrame) -> pd.DataFrame:
-        """The lines or entries that lie inside."""
-        if self.start_us is None or self.end_us is None or lines.empty:
-            return lines
-        return lines[(lines["start"] >= from_us(self.start_us)) & (lines["end"] <= from_us(self.end_us))]
-
-    def touching(self, lines: pd.DataFrame) -> pd.DataFrame:
-        """The lines or entries that lie inside, or across an edge."""
-        if self.start_us is None or self.end_us is None or lines.empty:
-            return lines
-        return lines[(lines["end"] > from_us(self.start_us)) & (lines["start"] < from_us(self.end_us))]
-
-    def months(self, start_us: int, end_us: int) -> range:
-        """Numbers of the months inside that a range [us] reaches."""
-        if self.start_us is not None and self.end_us is not None:
-            start_us, end_us = max(start_us, self.start_us), min(end_us, self.end_us)
-        first, last = cell_of(np.array([start_us, end_us - 1]), "month").tolist()
-        return range(first, last + 1)
-
-    def require_edges(self, grain: str) -> None:
-        """Raise UsageError unless the range begins and ends on edges of the grain: entries are not cut."""
-        if self.start_us is None or self.end_us is None:
-            return
-        edges = np.array([self.start_us, self.end_us])
-        if (cell_start(cell_of(edges, grain), grain) != edges).any():
-            problem = f"the ledger holds energy by {grain}: --from and --to must be edges of one"
-            raise UsageError(f"{problem}; widen the range, or use --month")
-
-
-EVERYTHING = Window()
-
-
-def month_window(month: str | None) -> Window:
-    """Window of one month `YYYY-MM`, or of everything. Raises UsageError for what is no month."""
-    return Window(*month_range_us(month_number(month), month_number(month))) if month else EVERYTHING
-
-
-def range_window(start: str, end: str) -> Window:
-    """Window of whole days from `start` to before `end`. Raises UsageError for what is no day or no range."""
-    try:
-        first, after = parse_instant(start), parse_instant(end)
-    except ValueError as error:
-        raise UsageError(f"--from {start} --to {end}: {error}; write days as YYYY-MM-DD") from None
-    if first % DAY_US or after % DAY_US or first >= after:
-        raise UsageError(f"--from {start} --to {end} must be whole days UTC, the second after the first")
-    return Window(first, after)
 
 
 class _Unit(NamedTuple):
@@ -125,6 +66,7 @@ class _Unit(NamedTuple):
     reach_us: tuple[int, int] | None
     own: set[tuple[int, int, str | None, str | None]]
     unserved: Unserved
+    use: pd.DataFrame
 
 
 class _StepTracks(NamedTuple):
@@ -167,9 +109,11 @@ class Stream:
         self._grain = grain or self._entry_grain
         window.require_edges(self._entry_grain)
         self._at_meter = settings.text("inputs.energy_at") == "meter"
+        self.spread = Spread(own, self._at_meter)
         self._grid_folder, parent = settings.path("grid.folder"), settings.flag("grid.parent")
         self._options = GridOptions(settings.words("grid.tiers"), settings.words("grid.sources"), parent, own)
         self._meters, self._lock = Meters(self.register), Lock()
+        self._use = UseMeter(self.register, self.works, self._grain)
         self._digests: dict[int, str] = {}
         self._tracks: dict[int, list[_StepTracks]] = {}
         self._grid_findings: dict[int, Findings] = {}
@@ -206,6 +150,29 @@ class Stream:
         self._unserved.report(self.register, models=self._overheads.models, findings=self.findings)
         return self._finished(merge(pieces, _BY_FILE)) if pieces else pd.DataFrame()
 
+    def measure(self, workers: int = 0) -> None:
+        """Measure use of hardware alone: `use` and `reach_us` are known after it, as after `sums`. Faulty rows are left out."""
+        for use, reach in ordered_map(self._measured, self._chunks(Findings()), workers):
+            self._use.add(use)
+            self._widen(reach)
+
+    def _measured(self, chunk: Chunk) -> tuple[pd.DataFrame, tuple[int, int] | None]:
+        table = decode(chunk, self._dialect, Findings())
+        batch = self._encoded(table)
+        good = check_rows(table, batch, self.register, self.zones, chunk.file.name, Findings())
+        rows, some = np.flatnonzero(good), batch.take(good)
+        parts = cut(some, self.register, self._grain)
+        return self._use.of(table, batch, parts, rows[parts.row]), _reach_of(some)
+
+    def use(self) -> pd.DataFrame:
+        """Use of hardware by month, node and work, of all rows whatever the window; known after `sums`. See UseMeter.frame."""
+        return self._use.frame()
+
+    @property
+    def reach_us(self) -> tuple[int, int] | None:
+        """First and last instant [us] of any row, whatever the window; known after `sums`. None: there was none."""
+        return self._reach_us
+
     def _check_order(self, overlaps: Overlaps | None, edges_: Edges, found: Findings) -> Overlaps | None:
         try:
             if overlaps is not None:
@@ -234,17 +201,21 @@ class Stream:
         bought, unserved = services(
             table, batch, good, self.register, self.works, self._overheads, self._grain, name, findings
         )
+        encoded, rows = batch, np.flatnonzero(good)
         batch = batch if good.all() else batch.take(good)
         self._meters.add_power(batch)
-        parts = self.window.cut(cut(batch, self.register, self._grain))
+        whole = cut(batch, self.register, self._grain)
+        use = self._use.of(table, encoded, whole, rows[whole.row])
+        parts = self.window.cut(whole)
         for month, some in by_month(parts):
             self._meters.add(some if not batch.how.any() else some.take(batch.runs[some.row]), month)
         given = [parts] if bought is None else [parts, self.window.cut(bought)]
         sums = [self._month_sums(some, month).assign(file=number) for each in given for month, some in by_month(each)]
         modelled = np.unique(batch.node[batch.modelled])
-        reach = (int(batch.start_us.min()), int(batch.end_us.max())) if len(batch.node) else None
         own = own_overheads(batch, self.works)
-        return _Unit(sums, edges(batch, name), findings, table.num_rows, number, modelled, reach, own, unserved)
+        return _Unit(
+            sums, edges(batch, name), findings, table.num_rows, number, modelled, _reach_of(batch), own, unserved, use
+        )
 
     def _encoded(self, table: pa.Table) -> Batch:
         return encode(table, self.register, self.works, self._at_meter, self._overheads)
@@ -254,9 +225,13 @@ class Stream:
         self._modelled[unit.modelled] = True
         self._own_overheads |= unit.own
         self._unserved.add(unit.unserved)
-        if unit.reach_us is not None:
-            first, last = self._reach_us or unit.reach_us
-            self._reach_us = min(first, unit.reach_us[0]), max(last, unit.reach_us[1])
+        self._use.add(unit.use)
+        self._widen(unit.reach_us)
+
+    def _widen(self, reach_us: tuple[int, int] | None) -> None:
+        if reach_us is not None:
+            first, last = self._reach_us or reach_us
+            self._reach_us = min(first, reach_us[0]), max(last, reach_us[1])
 
     def _second_pass(
         self, first: list[pd.DataFrame], workers: int
@@ -334,6 +309,7 @@ class Stream:
         """
         order, place = self._order(sums)
         ordered, place = sums.iloc[order].reset_index(drop=True), place[order]
+        ordered["by_tokens"] = from_tokens(self.works)[ordered["work"].to_numpy()].astype(float)
         ordered["work"] = np.array(canonical(self.works.labels), np.int64)[ordered["work"].to_numpy()]
         first = np.flatnonzero(~ordered.duplicated(list(KEYS)))
         edges_ = np.append(np.flatnonzero(np.diff(place, prepend=-1)), len(place)).tolist()
@@ -365,6 +341,10 @@ class Stream:
             return self._nodes_file
         named = [f"{self.files[i].name}@{self._digests[i][:12]}" for i in files]
         return "; ".join(named) if len(named) <= _NAMED_FILES else f"{named[0]} … {named[-1]} ({len(named)} files)"
+
+
+def _reach_of(batch: Batch) -> tuple[int, int] | None:
+    return (int(batch.start_us.min()), int(batch.end_us.max())) if len(batch.node) else None
 
 
 def _ranks(codes: Codes, words: int | None = None) -> Ints:

@@ -26,7 +26,8 @@ RANKS = (
     {"scope2", "scope3"},
     {"ledger"},
     {"report"},
-    {"config", "settings", "spill", "extras", "modelled", "stream", "market", "remarks", "pipeline", "project", "demo"},
+    {"config", "demo", "embodied", "extras", "fleet", "market", "modelled", "pipeline", "planning", "pools",
+     "project", "remarks", "settings", "spill", "stream", "window"},
     {"cli"},
     {"", "__main__"},  # the package itself, which names what is public
 )

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import numpy as np
 from make_grid_data import Row, read_rows, write_rows
+from profile_parts import EXTRA, PARTS, PLACES, Part, Tables, Value
 
 from carbon.hardware.fit import fit_curve
 from carbon.hardware.own import to_toml, with_curve
 from carbon.hardware.profiles import read_profile
 from carbon.hardware.telemetry import Samples
-
-Value = str | float | date | list[str] | dict[str, float]
 
 DEFRA = "DESNZ/DEFRA conversion factors 2025"
 OGL = "OGL-3.0 (UK DESNZ/DEFRA)"
@@ -227,7 +226,21 @@ def embodied(row: Row) -> str:
         "source": reworded(row["embodied_source"]),
         "confidence": row["confidence_embodied"],
     }
-    return toml_table("embodied", values)
+    parts = [part_table(part) for part in PARTS.get(row["id"], ())]
+    return "\n".join([toml_table("embodied", values), *parts])
+
+
+def part_table(part: Part) -> str:
+    """Render one part [kgCO2e]."""
+    values: dict[str, Value | None] = {
+        "name": part.name,
+        "kgco2e": dict(zip(("low", "central", "high"), part.kgco2e, strict=True)),
+        "amount": part.amount,
+        "unit": part.unit,
+        "source": part.source,
+        "confidence": part.confidence,
+    }
+    return toml_table("[embodied.parts]", values)
 
 
 def profile(row: Row) -> str:
@@ -244,6 +257,11 @@ def validator(row: Row) -> str:
     return "\n".join([toml_table("", named), toml_table("power", watts), mass(row), embodied(row)])
 
 
+def extra(tables: Tables) -> str:
+    """Render a profile that the compilation has no row for."""
+    return "\n".join(toml_table(name, values) for name, values in tables.items())
+
+
 def freight_factors() -> list[Row]:
     """List the freight factors [kgCO2e per tonne-km] by mode."""
     columns = ("mode", "kgco2e_per_tonne_km", "radiative_forcing", "year", "source", "licence")
@@ -257,6 +275,12 @@ def freight_lanes() -> list[Row]:
     return [dict(zip(columns, ("TPE", *lane, LANE_SOURCE), strict=True)) for lane in LANES]
 
 
+def freight_places() -> list[Row]:
+    """List places that shipments leave from or go to, degrees north and east."""
+    columns = ("code", "country", "latitude", "longitude")
+    return [dict(zip(columns, place, strict=True)) for place in PLACES]
+
+
 def disposal_factors() -> list[Row]:
     """List the end-of-life factors [kgCO2e per kg] by treatment."""
     columns = ("treatment", "kgco2e_per_kg", "year", "source", "licence")
@@ -268,12 +292,14 @@ def main(source: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     devices = {row["id"]: row for row in read_rows(source / "hardware.csv")}
     texts = {name: profile(row) for name, row in devices.items()} | {VALIDATOR: validator(devices[VALIDATOR_SERVER])}
+    texts |= {str(tables[""]["id"]): extra(tables) for tables in EXTRA}
     for name, text in texts.items():
         (out / f"{name}.toml").write_text(text, encoding="utf-8", newline="\n")
     measured = out / f"{MEASURED}.toml"
     measured.write_text(with_measured_curve(measured, source), encoding="utf-8", newline="\n")
     write_rows(out / "freight_factors.csv", freight_factors())
     write_rows(out / "freight_lanes.csv", freight_lanes())
+    write_rows(out / "freight_places.csv", freight_places())
     write_rows(out / "disposal_factors.csv", disposal_factors())
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
-from carbon.config import FILE, SETTINGS, Setting, to_toml
+from carbon.config import FILE, to_toml
 from carbon.core.schema import Column, columns
+from carbon.settings import SETTINGS, Setting
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 GRID_DATA = DOCS.parent / "grid_data"
@@ -31,6 +32,23 @@ INPUTS = (
         "are reckoned with theirs. A machine without accelerators, such as a gateway, has a profile of kind `host` in `hardware` "
         "(`server-2u-2s`), a chain node that or `chain-validator`, and `devices` counts the machines. A gateway whose rows are "
         "tokens alone is reckoned at what its machines draw with nothing to do.",
+    ),
+    (
+        "fleet",
+        "Fleet",
+        "Hardware one by one, `fleet.csv`, where its history is known: when units were bought, moved, retired, and what became "
+        "of them. An asset is a number of units of one profile that came together: one row, and one more with `valid_from` for "
+        "each change. A row names the node they serve from then on, and how many are left; those that are not leave with its "
+        "`fate`, `disposal` and `treatment`. `retired` stands in the last row and takes the rest. What an asset embodies, "
+        "weighs and how it was shipped is said in its first row. The kinds of hardware (devices, hosts) that the fleet lists "
+        "for a node are those and no others; other kinds follow from the node register, as all do for a node without a row "
+        "here. Energy goes by the register: where the two count otherwise, a warning says so.",
+    ),
+    (
+        "estimates",
+        "Estimates",
+        "Planned lives that change, `estimates.csv`. Each holds from its month on, instead of `life_years` in `carbon.toml`, "
+        "until the next one; a row for a profile comes before one for all. What was charged before stays as it is.",
     ),
     (
         "instruments",
@@ -114,6 +132,17 @@ OWN_ROWS = (
         },
     ),
     (
+        "uncertainty",
+        "How far figures spread, behind [ranges](methods.md#uncertainty). Your row of a key holds. Reports read it as "
+        "`account` did: account again after a change.",
+        {
+            "key*": "as in the bundled table", "gsd2*": "squared geometric standard deviation, 1 (exact) or more",
+            "pedigree": "scores from 1 to 5 that widen it, such as 2;2;3;1;3;1: reliability, completeness, temporal, "
+            "geographical, technological, sample", "source": "who published it", "year": "year of the source",
+            "note": "your word",
+        },
+    ),
+    (
         "fuel_factors",
         "Factors that turn a generation mix into intensity. Your row of a fuel holds; a new fuel is a new column of mixes.",
         {
@@ -144,7 +173,7 @@ OWN_ROWS = (
     ),
 )  # fmt: skip
 # What is allowed where the reader of the table says more than the schema does.
-ALLOWED = {"devices": "1 or more, whole"}
+ALLOWED = {("nodes", "devices"): "1 or more, whole", ("fleet", "devices"): "0 or more, whole; in the first row 1 or more"}
 OUTPUTS = (
     (
         "entries",
@@ -211,7 +240,7 @@ def settings_page() -> str:
 def _table(told: tuple[str, str, str]) -> str:
     name, heading, text = told
     header = ("column", "type", "unit", "required", "default", "allowed", "meaning")
-    return f"### {heading}\n\n{text}\n\n{_markdown(header, (_column(column) for column in columns(name).values()))}"
+    return f"### {heading}\n\n{text}\n\n{_markdown(header, (_column(name, column) for column in columns(name).values()))}"
 
 
 def _own_table(told: tuple[str, str, Mapping[str, str]]) -> str:
@@ -225,15 +254,15 @@ def _own_table(told: tuple[str, str, Mapping[str, str]]) -> str:
     return f"### {name}.csv\n\n{text}\n\n{_markdown(('column', 'filled', 'meaning'), rows)}"
 
 
-def _column(column: Column) -> Sequence[str]:
+def _column(table: str, column: Column) -> Sequence[str]:
     required = "yes" if column.required else ""
     default = f"`{column.default}`" if column.default else ""
-    return (f"`{column.name}`", column.type, column.unit, required, default, _allowed(column), column.description)
+    return (f"`{column.name}`", column.type, column.unit, required, default, _allowed(table, column), column.description)
 
 
-def _allowed(column: Column) -> str:
-    if column.name in ALLOWED:
-        return ALLOWED[column.name]
+def _allowed(table: str, column: Column) -> str:
+    if (table, column.name) in ALLOWED:
+        return ALLOWED[table, column.name]
     if column.choices:
         return " ".join(f"`{word}`" for word in column.choices)
     if isfinite(column.low) and isfinite(column.high):

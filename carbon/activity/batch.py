@@ -200,6 +200,11 @@ def tokens_of(table: pa.Table, rows: Ints) -> tuple[Floats, Floats]:
     return read, written
 
 
+def busy_of(table: pa.Table, rows: Ints) -> Floats:
+    """Busy fraction [1] that some rows state; NaN where they state none."""
+    return _floats(table, "busy_fraction")[rows]
+
+
 def demand(table: pa.Table, batch: Batch, register: Register, rows: Ints) -> Demand:
     """Load of some rows: their busy fraction where they have one, else their tokens by time.
 
@@ -345,8 +350,8 @@ def _work_codes(table: pa.Table, works: Codes, how: NDArray[np.int8]) -> Ints:
     if how.any():
         words.append(HOW)
         combined = combined * len(HOW) + how
-    present, place = _present(combined, math.prod(len(labels) for labels in words))
-    combos = zip(*np.unravel_index(present, [len(labels) for labels in words]), strict=True)
+    present_, place = present(combined, math.prod(len(labels) for labels in words))
+    combos = zip(*np.unravel_index(present_, [len(labels) for labels in words]), strict=True)
     known = [works.code(_label([labels[at] for labels, at in zip(words, combo, strict=True)])) for combo in combos]
     return np.array(known, np.int64)[place]
 
@@ -356,7 +361,7 @@ def _label(words: list[Any]) -> tuple[str | None, ...]:
     return (*words[: len(WORK)], *(words[len(WORK)] if len(words) > len(WORK) else ()))
 
 
-def _present(codes: Ints, count: int) -> tuple[Ints, Ints]:
+def present(codes: Ints, count: int) -> tuple[Ints, Ints]:
     """The codes below `count` that occur, sorted, and the place of each among them: np.unique, without a sort where it can."""
     if count > len(codes):
         return np.unique(codes, return_inverse=True)

@@ -28,30 +28,41 @@ _ENOUGH_ROWS = 3
 _UNIT_FACTOR = 1_000
 
 
+class HourMap:
+    """Hours that each place (a node, a stretch) has a row in, by month; grows with places and hours, not with rows."""
+
+    def __init__(self, places: int) -> None:
+        """Nothing seen yet."""
+        self.months: dict[int, NDArray[np.bool_]] = {}
+        self._places, self._lock = places, Lock()
+
+    def mark(self, place: Ints, start_us: Ints, end_us: Ints, month: int) -> None:
+        """Mark the hours of a month that half-open intervals [us] within it touch; threads may call it at once."""
+        first, end = month_range_us(month, month)
+        with self._lock:
+            touched = self.months.setdefault(month, np.zeros((self._places, (end - first) // HOUR_US), bool))
+        begin, last = (start_us - first) // HOUR_US, (end_us - 1 - first) // HOUR_US
+        touched[place, begin] = touched[place, last] = True
+        long = np.flatnonzero(last > begin + 1)
+        counts = (last - begin)[long] - 1
+        hour = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+        touched[np.repeat(place[long], counts), np.repeat(begin[long], counts) + hour] = True
+
+
 class Meters:
     """Hours in which each node has a row, by month, and medians of its power; grows with nodes and hours, not with rows."""
 
     def __init__(self, register: Register) -> None:
         """Nothing seen yet."""
         self._register = register
-        self._hours: dict[int, NDArray[np.bool_]] = {}
+        self._hours = HourMap(len(register.nodes))
         self._low = np.full(len(register.nodes), np.inf)
         self._high = np.full(len(register.nodes), -np.inf)
         self._lock = Lock()
 
     def add(self, parts: Parts, month: int) -> None:
         """Mark the hours that the parts of one month touch; threads may call it at once."""
-        first, end = month_range_us(month, month)
-        with self._lock:
-            shape = (len(self._register.nodes), (end - first) // HOUR_US)
-            touched = self._hours.setdefault(month, np.zeros(shape, bool))
-        node = self._register.node[parts.stretch]
-        begin, last = (parts.start_us - first) // HOUR_US, (parts.end_us - 1 - first) // HOUR_US
-        touched[node, begin] = touched[node, last] = True
-        long = np.flatnonzero(last > begin + 1)
-        counts = (last - begin)[long] - 1
-        hour = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + 1
-        touched[np.repeat(node[long], counts), np.repeat(begin[long], counts) + hour] = True
+        self._hours.mark(self._register.node[parts.stretch], parts.start_us, parts.end_us, month)
 
     def add_power(self, batch: Batch) -> None:
         """Take in the median power of each node in one chunk of rows."""
@@ -76,7 +87,7 @@ class Meters:
         Time from `until_us` [us since 1970] on has not passed. `idle` tells the nodes of each month whose time without a
         row is reckoned as idle: no warning of those.
         """
-        for month in sorted(self._hours):
+        for month in sorted(self._hours.months):
             reckoned = (idle or {}).get(month, np.zeros(len(self._register.nodes), bool))
             self._report_month(month, until_us, reckoned, findings)
         with np.errstate(invalid="ignore"):
@@ -92,7 +103,7 @@ class Meters:
         first, end = month_range_us(month, month)
         starts = np.arange(first, end, HOUR_US)
         passed = starts + HOUR_US <= until_us
-        register, touched = self._register, self._hours[month]
+        register, touched = self._register, self._hours.months[month]
         serving = (starts + HOUR_US > register.in_service_us[:, None]) & (starts < register.retired_us[:, None])
         idle = serving & ~touched & ~reckoned[:, None] & passed
         for node in np.flatnonzero(idle.any(axis=1)).tolist():

@@ -11,7 +11,7 @@ from carbon.activity.boundary import Route, route, route_of_service
 from carbon.activity.power import PowerModel
 from carbon.core.errors import NotFoundError
 from carbon.core.time import us_of
-from carbon.hardware.profiles import Profile, find_profile
+from carbon.hardware.profiles import MACHINES, Profile, find_profile
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -156,16 +156,21 @@ def _has_profiles(row: Mapping[Hashable, Any], known: Mapping[str, Profile]) -> 
 
 
 def _profile(name: str, table: pd.DataFrame, own: str, findings: Findings, file: str) -> Profile | None:
+    code, problem = "unknown-profile", ""
     try:
-        return find_profile(str(name), own)
+        profile = find_profile(str(name), own)
+        if profile.kind in MACHINES:
+            return profile
+        code, problem = "not-a-machine", f"is of kind {profile.kind}, of which no node is made"
     except (NotFoundError, ValueError) as error:
-        column = "hardware" if name in set(table["hardware"]) else "host"
-        rows = table.index[table[column] == name]
-        findings.error(
-            "unknown-profile", str(error), "see `carbon hardware list`, or name a profile file of your own",
-            file=file, row=rows[0] if len(rows) else None, column=column, value=name,
-        )  # fmt: skip
-        return None
+        problem = str(error)
+    column = "hardware" if name in set(table["hardware"]) else "host"
+    rows = table.index[table[column] == name]
+    findings.error(
+        code, problem, "see `carbon hardware list`, or name a profile file of your own",
+        file=file, row=rows[0] if len(rows) else None, column=column, value=name,
+    )  # fmt: skip
+    return None
 
 
 def _register(table: pd.DataFrame, consolidation: str, profiles: Mapping[str, Profile]) -> Register:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from carbon.config import Settings, Value
+    from carbon.config import Settings
     from carbon.core.findings import Finding
+    from carbon.settings import Value
 
 P = ParamSpec("P")
 R = TypeVar("R")

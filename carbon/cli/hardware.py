@@ -1,4 +1,4 @@
-"""Commands on hardware profiles: list, show, fit."""
+"""Commands on hardware profiles: list, show, estimate, fit."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from carbon.cli.common import (
     console,
     emit,
     guarded,
+    say,
     settings_of,
     show_findings,
 )
@@ -48,7 +49,7 @@ class _Load(StrEnum):
 @app.command("list", epilog="Example: carbon hardware list")
 @guarded
 def list_(context: typer.Context, format: FormatOption = Format.table) -> None:  # noqa: A002
-    """All profiles, bundled and your own."""
+    """All profiles, bundled and your own; figures of a plant are per kW of rated IT power."""
     import pandas as pd
 
     from carbon.hardware.profiles import profile_files, read_profile
@@ -59,7 +60,7 @@ def list_(context: typer.Context, format: FormatOption = Format.table) -> None: 
             "profile": profile.id, "kind": profile.kind, "name": profile.name, "tdp_w": profile.tdp_w,
             "mass_kg": profile.mass_kg, "embodied_kgco2e": profile.embodied_kgco2e.central,
             "low_kgco2e": profile.embodied_kgco2e.low, "high_kgco2e": profile.embodied_kgco2e.high,
-            "confidence": profile.confidence,
+            "confidence": profile.confidence, "per": profile.unit,
         }
         for profile in (_readable(read_profile, file) for file in files.values())
     ]  # fmt: skip
@@ -74,16 +75,67 @@ def show(
     curve: Annotated[
         bool, typer.Option("--curve", help="The points of the power curve as a table, instead of the figures.")
     ] = False,
+    parts: Annotated[
+        bool, typer.Option("--parts", help="The parts that the embodied figure is made of, instead of the figures.")
+    ] = False,
     format: FormatOption = Format.table,  # noqa: A002
 ) -> None:
-    """Every figure of one profile with its source, and its power curve."""
+    """Every figure of one profile with its source, its parts, and its power curve."""
+    if curve and parts:
+        raise UsageError("--curve and --parts are two tables: name one")
     found = _found(context, profile)
     if curve:
         emit(_points(found), format, f"{found.name}: power of one device [W]")
         return
-    emit(_figures_of(found), format, found.name)
+    if parts:
+        emit(_parts_of(found), format, f"{found.name}: parts [kgCO2e]")
+        return
+    emit(_figures_of(found, whole=format != Format.table), format, found.name)
     if format == Format.table:
-        _draw(found)
+        _tell_parts(found)
+        if found.kind != "plant":
+            _draw(found)
+
+
+@app.command(
+    epilog="Example: carbon hardware estimate --die-mm2 814 --node-nm 5 --memory-type HBM3 --memory-gb 80 --mass-kg 2.5"
+)
+@guarded
+def estimate(
+    die_mm2: Annotated[list[float], typer.Option("--die-mm2", help="Area of one die; again for each other kind of die.")],
+    node_nm: Annotated[list[str], typer.Option("--node-nm", help="Process node, such as 5, 12 or 4N; once for each kind.")],
+    memory_type: Annotated[str, typer.Option("--memory-type", help="HBM2, HBM2e, HBM3, HBM3E, or GDDR5 to GDDR7.")],
+    memory_gb: Annotated[float, typer.Option("--memory-gb", help="Memory of the device.")],
+    mass_kg: Annotated[float, typer.Option("--mass-kg", help="Mass with heatsink, without packaging.")],
+    dies: Annotated[list[int] | None, typer.Option("--dies", help="How many dies of each kind; left out: one.")] = None,
+    tdp_w: Annotated[float | None, typer.Option("--tdp-w", help="Rated power; without it CAL is not reckoned.")] = None,
+    form_factor: Annotated[str, typer.Option("--form-factor", help="SXM2 to SXM6, OAM, PCIe or 'PCIe LP'.")] = "PCIe",
+    packages: Annotated[int | None, typer.Option("--packages", help="Packages of GDDR; left out: one for 2 GB.")] = None,
+    board_cm2: Annotated[float | None, typer.Option("--board-cm2", help="Printed board; left out: by form factor.")] = None,
+    heatsink_kg: Annotated[float | None, typer.Option("--heatsink-kg", help="Left out: by form factor and mass.")] = None,
+    casing_kg: Annotated[float | None, typer.Option("--casing-kg", help="Left out: by form factor and mass.")] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the device for people.")] = "",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write a profile of your own: a file NAME.toml.")
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over a file that is there already.")] = False,
+    format: FormatOption = Format.table,  # noqa: A002
+) -> None:  # fmt: skip
+    """What a device without a profile embodies, by its dies, memory and mass: models HYB and CAL, and their range."""
+    from carbon.cli import estimating
+    from carbon.hardware.describe import describe
+    from carbon.hardware.estimate import profile_tables
+    from carbon.hardware.own import to_toml
+
+    target = output and _writable(output, output, replace)
+    device = describe(
+        die_mm2, dies or [], node_nm, memory_type, memory_gb, mass_kg, tdp_w=tdp_w, form_factor=form_factor, packages=packages,
+        board_cm2=board_cm2, heatsink_kg=heatsink_kg, casing_kg=casing_kg,
+    )  # fmt: skip
+    if target:
+        _write(target, to_toml(profile_tables(device, target.stem, name or target.stem, form_factor)), replace)
+    emit(estimating.terms_of(device), format, f"{name or 'device'}: what it embodies [kgCO2e]")
+    typer.echo(estimating.summary(device, target), err=format != Format.table)
 
 
 @app.command(epilog="Example: carbon hardware fit gpu-power.csv --profile t4")
@@ -141,12 +193,43 @@ def _tables(context: typer.Context, profile: str) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8-sig"))
 
 
-def _figures_of(profile: Profile) -> pd.DataFrame:
+def _figures_of(profile: Profile, *, whole: bool) -> pd.DataFrame:
+    """Every figure with its source; the parts among them where the `whole` goes to one table."""
     import pandas as pd
 
-    rows = [(name, _words(value)) for name, value in profile._asdict().items() if name != "curve"]
+    apart = {"curve", "parts"}
+    apart |= {name for name in ("life_years", "bf16_dense_tflops") if getattr(profile, name) is None}
+    rows = [(name, _words(value)) for name, value in profile._asdict().items() if name not in apart]
+    rows += [("figures per", "kW of rated IT power")] if profile.unit == "kW" else []
+    rows += [(f"part: {part.name}", _words(part.kgco2e)) for part in profile.parts if whole]
     rows += [(f"curve: {name}", _words(value)) for name, value in profile.curve.items()]
     return pd.DataFrame(rows, columns=["figure", "value"])
+
+
+def _parts_of(profile: Profile) -> pd.DataFrame:
+    """Parts of one unit of a profile with their emissions [kg]; where it names none, the whole is its only part."""
+    import pandas as pd
+
+    from carbon.hardware.profiles import Part
+
+    whole = Part(profile.name, profile.embodied_kgco2e, 1.0, profile.unit, profile.source, profile.confidence)
+    rows = [
+        (part.name, part.amount, part.unit, *part.kgco2e, part.confidence, part.source)
+        for part in profile.parts or (whole,)
+    ]
+    figures = ["low_kgco2e", "kgco2e", "high_kgco2e"]
+    return pd.DataFrame(rows, columns=["part", "amount", "unit", *figures, "confidence", "source"])
+
+
+def _tell_parts(profile: Profile) -> None:
+    """The parts of a profile on the terminal, a table and a line of source for each; nothing where it names none."""
+    if not profile.parts:
+        return
+    typer.echo()
+    frame = _parts_of(profile)
+    emit(frame.drop(columns="source"), Format.table, "parts of the embodied figure [kgCO2e]")
+    for part in profile.parts:
+        say(f"{part.name}: {part.source}")
 
 
 def _lines(profile: Profile) -> dict[str, Callable[[float], float]]:
@@ -222,11 +305,20 @@ def _require_files(files: list[Path]) -> None:
 
 def _target(context: typer.Context, base: Profile, output: Path | None, replace: bool) -> Path:
     """File of the new profile. UsageError where it cannot be one, or is there already and is not to be replaced."""
+    from carbon.hardware.profiles import MACHINES
+
     if base.kind == "host":
         raise UsageError(
             f"{base.id} is a host, whose power is linear from idle to rated power; fit the profile of a device"
         )
+    if base.kind not in MACHINES:
+        raise UsageError(f"{base.id} is of kind {base.kind}, which has no power curve; fit the profile of a device")
     path = output or settings_of(context).path("hardware.profiles") / f"{base.id}.toml"
+    return _writable(path, output, replace)
+
+
+def _writable(path: Path, output: Path | None, replace: bool) -> Path:
+    """A file that a profile can be written to. UsageError or NotFoundError where it cannot."""
     if path.suffix != ".toml":
         raise UsageError(f"{path} is no name of a profile; end it in .toml")
     if output and not path.parent.is_dir():

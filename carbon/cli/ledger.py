@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, say, settings_of, show_findings
+from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, now, say, settings_of, show_findings
 from carbon.core.errors import LedgerError, NotFoundError
 
 if TYPE_CHECKING:
@@ -98,12 +98,13 @@ def _emit_verification(result: Verification, kind: str) -> None:
 @guarded
 def balance(context: typer.Context, format: FormatOption = Format.table, output: OutputOption = None) -> None:  # noqa: A002
     """Own hardware: opening + acquired - amortised - written off - second life = closing, by month, profile and cohort."""
-    from carbon.pipeline import hardware_balance
+    from carbon.embodied import hardware_balance
 
-    frame, findings = hardware_balance(settings_of(context))
+    frame, findings = hardware_balance(settings_of(context), now())
     show_findings(list(findings))
     if format == Format.table:
         frame = frame.rename(columns=lambda name: name.removesuffix("_kgco2e").replace("_", " "))
-        emit(frame.drop(columns="second life"), format, "balance [kgCO2e]", output)
+        unused = [] if frame["second life"].any() else ["second life"]
+        emit(frame.drop(columns=unused), format, "balance [kgCO2e]", output)
         return
     emit(frame, format, "balance", output)

@@ -22,6 +22,7 @@ GROUPS = {
     "grid": "Grid carbon intensity: what is known for which zone and hour.",
     "instruments": "Contracts and certificates behind market-based Scope 2.",
     "hardware": "Hardware profiles: what devices and hosts draw, weigh and embody.",
+    "fleet": "Hardware held: its age, its lives, and what of its carbon is not yet earned back.",
 }
 
 

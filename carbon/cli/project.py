@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from carbon.config import Settings
     from carbon.core.findings import Finding
     from carbon.pipeline import Outcome, Reckoned
-    from carbon.stream import Window
+    from carbon.window import Window
 
 MonthOption = Annotated[str | None, typer.Option("--month", metavar="M", help="Only this month, YYYY-MM.")]
 
@@ -166,7 +166,7 @@ def account(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Reckon and compare, post nothing.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Take back what the inputs no longer hold.")] = False,
     allow_uncovered: Annotated[bool, typer.Option("--allow-uncovered", help="Post what is covered, list the rest.")] = False,
-    cause: Annotated[str, typer.Option(metavar="C", help="Cause of a correction, instead of the one found.")] = "",
+    cause: Annotated[str, typer.Option(metavar="C", help="Cause of a correction; error: past estimates anew.")] = "",
     reason: Annotated[str, typer.Option(metavar="R", help="Reason of a correction, in words.")] = "",
 ) -> None:  # fmt: skip
     """Reckon what the ledger should say, and post the difference. Run twice it posts nothing the second time."""
@@ -223,7 +223,7 @@ def _file_count(context: typer.Context) -> int:
 
 
 def _window(month: str | None, from_: str | None, to: str | None) -> Window:
-    from carbon.stream import month_window, range_window
+    from carbon.window import month_window, range_window
 
     if month and (from_ or to):
         raise UsageError("give --month, or --from and --to, not both")

@@ -12,6 +12,7 @@ from carbon.core.errors import NotFoundError
 
 if TYPE_CHECKING:
     from carbon.config import Settings
+    from carbon.report.ranges import Draws
 
 
 class ReportFormat(StrEnum):
@@ -75,6 +76,7 @@ def report(
         energy=str(energy),
         hardware=str(hardware),
         as_of=as_of,
+        **_draws(settings)._asdict(),
     )
     emit(frame, str(format), "report", output)
 
@@ -102,7 +104,15 @@ def print_month(
         as_of=as_of,
         entity=settings.text("entity.name"),
         notes=[*report_notes(entries, hardware), *warning_notes(told, months_of(wanted))],
+        draws=_draws(settings),
     )
+
+
+def _draws(settings: Settings) -> Draws:
+    from carbon.report.ranges import Draws
+
+    draws, seed = (int(settings.number(f"uncertainty.{name}")) for name in ("draws", "seed"))
+    return Draws(draws, seed, settings.own_tables)
 
 
 def _last_month(settings: Settings, as_of: str | None) -> str:

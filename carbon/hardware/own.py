@@ -65,11 +65,26 @@ def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
 def to_toml(tables: Mapping[str, Any], name: str = "") -> str:
     """TOML of nested tables, plain values before the tables in each; ranges such as { low, central, high } in one line."""
     inner = {key: value for key, value in tables.items() if isinstance(value, dict) and not _is_range(value)}
+    listed = {key: value for key, value in tables.items() if _is_list_of_tables(value)}
     lines = [f"[{name}]"] if name else []
-    lines += [f"{_key(key)} = {_value(value)}" for key, value in tables.items() if key not in inner]
+    lines += [f"{_key(key)} = {_value(value)}" for key, value in tables.items() if key not in inner | listed]
     parts = ["\n".join(lines) + "\n"] if lines else []
-    parts += [to_toml(value, f"{name}.{_key(key)}".lstrip(".")) for key, value in inner.items()]
+    parts += [to_toml(one, f"[{_below(name, key)}]") for key, value in listed.items() for one in value]
+    parts += [to_toml(value, _below(name, key)) for key, value in inner.items()]
     return "\n".join(parts)
+
+
+def _below(name: str, key: str) -> str:
+    return f"{name}.{_key(key)}" if name else _key(key)
+
+
+def _is_list_of_tables(value: object) -> bool:
+    """A list of tables of plain values or ranges, which is written as sections."""
+    return isinstance(value, list) and bool(value) and all(isinstance(one, dict) and _is_flat(one) for one in value)
+
+
+def _is_flat(table: dict[str, Any]) -> bool:
+    return bool(table) and all(not isinstance(value, dict) or _is_range(value) for value in table.values())
 
 
 def _is_range(table: Mapping[str, Any]) -> bool:

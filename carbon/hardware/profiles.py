@@ -14,7 +14,10 @@ from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.findings import shown
 from carbon.core.resources import folder
 
-KINDS = ("gpu", "host", "system")
+MACHINES = ("gpu", "host", "system")  # what a node may be made of
+KINDS = (*MACHINES, "plant", "network")
+# Parts add up to their whole but for the noise of adding decimals.
+_SAME = 1e-9
 
 
 class Estimate(NamedTuple):
@@ -28,10 +31,23 @@ class Estimate(NamedTuple):
 _BATCH = re.compile("batch_([1-9][0-9]*)_output_j_per_token")
 
 
-class Profile(NamedTuple):
-    """A device (`gpu`), a `host`, or a `system` that holds its devices. Unknown figures are None.
+class Part(NamedTuple):
+    """A part of one unit: its share of the embodied carbon [kg], and how much of it there is, None where not known."""
 
-    Of one unit: `tdp_w`, `idle_w` and `load` by kind [W] (per token [J]), `mass_kg` [kg], `embodied_kgco2e` [kg].
+    name: str
+    kgco2e: Estimate
+    amount: float | None
+    unit: str
+    source: str
+    confidence: str
+
+
+class Profile(NamedTuple):
+    """A device (`gpu`), a `host`, a `system` that holds its devices, a `plant` or a switch (`network`). Unknown is None.
+
+    Of one unit: `tdp_w`, `idle_w` and `load` by kind [W] (per token [J]), `mass_kg` [kg], `embodied_kgco2e` [kg]. The unit
+    of a plant is 1 kW of rated IT power. `parts` add up to the central figure; `life_years` is a planned life of its own,
+    `bf16_dense_tflops` the rated speed [TFLOP/s].
     """
 
     id: str
@@ -53,6 +69,14 @@ class Profile(NamedTuple):
     boundary: str
     source: str
     confidence: str
+    parts: tuple[Part, ...] = ()
+    life_years: float | None = None
+    bf16_dense_tflops: float | None = None
+
+    @property
+    def unit(self) -> str:
+        """What the figures are of: `piece`, or `kW` of rated IT power."""
+        return "kW" if self.kind == "plant" else "piece"
 
     @property
     def output_j_per_token_by_batch(self) -> dict[float, float]:
@@ -132,13 +156,16 @@ def _profile(toml: dict[str, Any]) -> Profile:
         _estimate(power, "power.idle_w") if "idle_w" in power else None,
         {key: _number(value, f"power.load.{key}") for key, value in load.items() if not _is_remark(key, value)},
         _curve(_table(power, "curve", "power.curve")),
-        _figure(_table(toml, "mass"), "mass.mass_kg"),
-        _estimate(embodied, "embodied.kgco2e"),
+        _mass(_table(toml, "mass")),
+        _embodied(embodied),
         _stages(embodied),
-        _number(_present(embodied, "embodied.disposal_included_kgco2e"), "embodied.disposal_included_kgco2e"),
+        _disposal_included(embodied),
         _text(embodied, "embodied.boundary", ""),
         _text(embodied, "embodied.source"),
         _text(embodied, "embodied.confidence", ""),
+        _parts(embodied),
+        _life(toml),
+        _figure(_table(toml, "chip"), "chip.bf16_dense_tflops"),
     )
 
 
@@ -207,6 +234,59 @@ def _curve(table: dict[str, Any]) -> dict[str, str | float]:
 def _figure(table: dict[str, Any], name: str) -> float | None:
     value = table.get(name.rpartition(".")[2])
     return None if value is None else _number(value, name)
+
+
+def _mass(table: dict[str, Any]) -> float | None:
+    mass = _figure(table, "mass.mass_kg")
+    if mass == 0:
+        raise _Wrong("mass.mass_kg = 0 would hide transport and disposal: give the mass, or leave it out if not known")
+    return mass
+
+
+def _life(toml: dict[str, Any]) -> float | None:
+    life = _figure(toml, "life_years")
+    if life == 0:
+        raise _Wrong("life_years = 0 must be above 0, or left out: then the policy's planned life holds")
+    return life
+
+
+def _embodied(table: dict[str, Any]) -> Estimate:
+    estimate = _estimate(table, "embodied.kgco2e")
+    if not estimate.low:
+        raise _Wrong("embodied.kgco2e.low = 0 must be above 0: nothing is made without emissions")
+    return estimate
+
+
+def _disposal_included(table: dict[str, Any]) -> float:
+    name = "embodied.disposal_included_kgco2e"
+    included, low = _number(_present(table, name), name), _embodied(table).low
+    if included >= low:
+        raise _Wrong(f"{name} = {included:g} must be a part of embodied.kgco2e, whose low figure is {low:g}")
+    return included
+
+
+def _parts(embodied: dict[str, Any]) -> tuple[Part, ...]:
+    """Parts of a profile, in their order. Raises _Wrong where they do not add up to the central figure."""
+    tables = embodied.get("parts", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise _Wrong(f"embodied.parts = {shown(repr(tables))} must be sections, [[embodied.parts]]")
+    parts = tuple(_part(table, f"embodied.parts[{at}]") for at, table in enumerate(tables, 1))
+    whole, total = _embodied(embodied).central, math.fsum(part.kgco2e.central for part in parts)
+    if parts and abs(total - whole) > _SAME * whole:
+        mend = "name what is left as a part, such as 'rest, rounding'" if total < whole else "mend one of the two"
+        raise _Wrong(f"embodied.parts add up to {total:.10g}, embodied.kgco2e.central is {whole:.10g}: {mend}")
+    return parts
+
+
+def _part(table: dict[str, Any], at: str) -> Part:
+    return Part(
+        _text(table, f"{at}.name"),
+        _estimate(table, f"{at}.kgco2e"),
+        _figure(table, f"{at}.amount"),
+        _text(table, f"{at}.unit", ""),
+        _text(table, f"{at}.source"),
+        _text(table, f"{at}.confidence", ""),
+    )
 
 
 def _estimate(table: dict[str, Any], name: str) -> Estimate:

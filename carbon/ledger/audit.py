@@ -13,7 +13,7 @@ from carbon.core.errors import LedgerError
 from carbon.core.findings import Findings
 from carbon.core.time import cell_of, month_text, us_of
 from carbon.ledger.delta import Head, commit_head, head, head_of, open_table, read
-from carbon.ledger.entries import LINES, VALUES, bits, digest, entry_ids, in_order, to_frame
+from carbon.ledger.entries import AMOUNTS, LINES, bits, digest, entry_ids, in_order, to_frame
 from carbon.ledger.files import PARTITION, DataFile, data_files, file_faults, read_file
 from carbon.ledger.log import files_told, log_faults
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 LISTED = 20
-_COPIED = [name for name in LINES if name not in (*VALUES, "period")]
+_COPIED = [name for name in LINES if name not in (*AMOUNTS, "period")]
 
 
 class Verification(NamedTuple):
@@ -169,7 +169,7 @@ def _places(wanted: pd.Series, among: pd.Series) -> NDArray[np.int64]:
 
 def _negated(reversals: pd.DataFrame, targets: pd.DataFrame) -> Mask:
     same = np.ones(len(reversals), bool)
-    for name in VALUES:
+    for name in AMOUNTS:
         same &= bits(reversals[name]) == bits(-targets[name])
     return same
 

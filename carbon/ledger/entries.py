@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _ARROW = {"count": pa.int64(), "number": pa.float64(), "time": pa.timestamp("us", "UTC"), "text": pa.string()}
 SCHEMA = pa.schema([(column.name, _ARROW[column.type]) for column in columns("entries").values()])
-VALUES = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2", "gsd2")
+AMOUNTS = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
+VALUES = (*AMOUNTS, "gsd2")
 _LINES = SCHEMA.names[SCHEMA.get_field_index("start") : SCHEMA.get_field_index("source") + 1]
 LINES = ("period", *_LINES)
 MAY_BE_EMPTY = ("previous", "source")

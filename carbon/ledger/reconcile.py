@@ -11,7 +11,7 @@ from carbon.core.findings import Findings
 from carbon.core.schema import columns
 from carbon.ledger.causes import causes
 from carbon.ledger.codes import codes, without_version
-from carbon.ledger.entries import LINES, MAY_BE_EMPTY, VALUES, bits, live, to_frame, to_table
+from carbon.ledger.entries import AMOUNTS, LINES, MAY_BE_EMPTY, VALUES, bits, live, to_frame, to_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,10 +43,10 @@ def difference(desired: pd.DataFrame, current: pd.DataFrame, *, cause: str = "",
 
     `desired` holds lines (columns LINES), `current` all entries of the same months, reversals included. Lines are the
     same when they agree in KEY, with what follows an `@` in `method` and `factor` left out. Same key and same VALUES,
-    bit by bit: nothing. Same key, other values: a reversal (the old values negated) and a replacement. Only in the
+    bit by bit: nothing. Same key, other values: a reversal (the old amounts negated) and a replacement. Only in the
     ledger: a reversal. Only in `desired`: a new entry. `cause`, unless given, is found by carbon.ledger.causes.
 
-    VALUES are energy [kWh], emissions [kg], counts [1] and `gsd2` [1].
+    VALUES are AMOUNTS (energy [kWh], emissions [kg], counts [1]) and `gsd2` [1], which a reversal keeps.
     Raises ValueError when two lines of `desired` have the same key.
     """
     new, old = normal_lines(desired), live(current)
@@ -124,7 +124,7 @@ def _same_values(new: pd.DataFrame, old: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _reversals(removed: pd.DataFrame) -> pd.DataFrame:
-    negated = {name: -removed[name] for name in VALUES}
+    negated = {name: -removed[name] for name in AMOUNTS}
     return removed[list(LINES)].assign(**negated, reverses=removed["entry"])
 
 

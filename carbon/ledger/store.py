@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 50
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
 _COMPARED = ("posting", "entry", *LINES, "reverses")
+_ORDER = ("posting", "entry", "recorded_at")
+_PAIRS = ("entry", "reverses", "period")
 _TOLD = ("posting", "recorded_at", "entry", "reverses", "kgco2e", "cause", "reason", "digest")
 
 
@@ -83,15 +85,27 @@ class Ledger:
         table = open_table(self.path)
         return EMPTY if table is None else head(self.path, table)
 
-    def entries(self, as_of: str | datetime | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
+    def entries(
+        self,
+        as_of: str | datetime | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
         """All entries, reversals included, by posting and place: the ledger's columns, energy_kwh [kWh], kgco2e [kg].
 
-        `as_of`: only what was posted at that time or before; `periods`: only those months (`YYYY-MM`). Raises UsageError
-        for a time or month that is none, LedgerError for a ledger that cannot be read.
+        `as_of`: only what was posted at that time or before; `periods`: only those months (`YYYY-MM`); `columns`: only
+        those. Raises UsageError for a time or month that is none, LedgerError for a ledger that cannot be read.
         """
-        return to_frame(self._known(as_of, periods))
+        needed = None if columns is None else list(dict.fromkeys((*_ORDER, *columns)))
+        found = to_frame(self._known(as_of, periods, needed))
+        return found if columns is None else found[list(columns)]
 
-    def live(self, as_of: str | datetime | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
+    def live(
+        self,
+        as_of: str | datetime | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
         """What the ledger says, or said at `as_of`, as `entries`, without what was taken back within its own month.
 
         An entry and its reversal are left out where both are booked in the same month. Where the reversal is booked in
@@ -99,7 +113,9 @@ class Ledger:
         later one carries the reversal with its sign, beside what replaces it. So the sum of emissions [kg] over any
         months, or of energy [kWh], is that of all their entries, and what a month says hangs on its own entries alone.
         """
-        return _standing(self.entries(as_of, periods)).reset_index(drop=True)
+        needed = None if columns is None else list(dict.fromkeys((*_PAIRS, *columns)))
+        found = _standing(self.entries(as_of, periods, needed)).reset_index(drop=True)
+        return found if columns is None else found[list(columns)]
 
     def findings(self, periods: Sequence[str] | None = None, as_of: str | datetime | None = None) -> pd.DataFrame:
         """Findings kept by the newest posting that covered each month, the newest posting first.

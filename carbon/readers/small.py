@@ -48,9 +48,17 @@ def read_cells(
         frame.index = pd.Index(chunk.row_numbers(np.arange(len(frame))), name="row")
         pieces.append(frame)
         broken.append(pd.DataFrame(flags).set_axis(frame.index))
-    empty = pd.DataFrame(index=pd.Index([], name="row"))
-    frame, marks = (pd.concat(parts) if parts else empty for parts in (pieces, broken))
-    return _with_defaults(frame, schema), marks.reindex(columns=list(schema), fill_value=False).astype(bool)
+    if not pieces:
+        return empty_table(table)
+    marks = pd.concat(broken).reindex(columns=list(schema), fill_value=False).astype(bool)
+    return _with_defaults(pd.concat(pieces), schema), marks
+
+
+def empty_table(table: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """A table of schema `table` without rows, numbers in its units such as [g/kWh], and the marks of its cells."""
+    schema = columns(table)
+    frame = pd.DataFrame(index=pd.Index([], dtype="int64", name="row"))
+    return _with_defaults(frame, schema), frame.reindex(columns=list(schema), fill_value=False).astype(bool)
 
 
 def warn_of(findings: Findings) -> None:

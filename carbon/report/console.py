@@ -9,8 +9,18 @@ from rich.text import Text
 from carbon.core.findings import ERROR
 from carbon.core.time import is_day
 from carbon.report.cells import clean
+from carbon.report.intensity import intensities, render_intensities
 from carbon.report.layout import layout
-from carbon.report.monthly import groupings, month_spans, months_of, report, scope2_by_method, statement_label
+from carbon.report.monthly import (
+    USUAL_DRAWS,
+    groupings,
+    month_spans,
+    months_of,
+    report,
+    scope2_by_method,
+    statement_label,
+)
+from carbon.report.notes import range_note
 from carbon.report.view import render_notes, render_report
 
 if TYPE_CHECKING:
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
 
     from carbon.core.findings import Finding
     from carbon.report.monthly import Live
+    from carbon.report.ranges import Draws
 
 USUAL_GROUPINGS = ("zone", "product")
 
@@ -36,19 +47,26 @@ def print_report(
     as_of: datetime | str | None = None,
     entity: str = "",
     notes: Iterable[str] = (),
+    draws: Draws = USUAL_DRAWS,
 ) -> None:
-    """Print the report of a period for people: the total, its parts by scope and grouping (zone, product), notes.
+    """Print the report of a period for people: the total, its parts by scope and grouping (zone, product), work, notes.
 
     Energy in [kWh], emissions in [kgCO2e] or [tCO2e]. Raises what `monthly.report` raises.
     """
-    frame = report(ledger, period, groupings(by) or USUAL_GROUPINGS, energy, hardware, as_of)
+    words = groupings(by) or list(USUAL_GROUPINGS)
+    told_apart = [*words, *({"activity"} - set(words))]  # hardware that nobody used from that of no work
+    frame = report(ledger, period, told_apart, energy, hardware, as_of, **draws._asdict())
     absent = set(months_of(period)) - set(frame["month"])
     gaps = [f"not in the ledger: {month_spans(absent)}"] if absent else []
     midnight = " 00:00 UTC" if isinstance(as_of, str) and is_day(as_of) else ""
-    scope2 = scope2_by_method(ledger.live(as_of=as_of, periods=months_of(period)))
+    entries = ledger.live(as_of=as_of, periods=months_of(period))
+    products = intensities(entries, "product", energy, hardware) if "product" in groupings(by) else None
+    work = render_intensities(intensities(entries, (), energy, hardware), products, console.width)
     known = f", as known at {as_of}{midnight}" if as_of else ""
     label = f"{statement_label(energy, hardware)}{known}"
-    for part in render_report(frame, label, [*gaps, *notes], console.width, entity, scope2):
+    said = [*gaps, *notes, range_note(frame)]
+    scope2 = scope2_by_method(entries)
+    for part in render_report(frame, label, said, console.width, entity, scope2, words, work):
         console.print(part)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from carbon.core.findings import NOTE, WARNING, Finding
@@ -16,6 +17,11 @@ _PLACE = ["period", "start", "node", "zone", "product", "model", "mode", "activi
 _NO_LOSSES = "{} of the energy has no losses line, for lack of a rate or a lifecycle figure"
 _NO_RESIDUAL = (
     "{} of Scope 2 energy has neither an instrument nor a residual mix: market-based takes the stated fallback"
+)
+_NO_RANGE = "No range: some entries were posted without an uncertainty; `carbon account` posts them with it."
+_RANGE = (
+    "Range: 95 % of {:,} draws, seed {}; one draw for each meter, model and factor, shared by all that cite it. "
+    "What models and scenarios leave out is not in it."
 )
 _MONTH = r" (\d{4}-\d\d)$"
 NAMED = 8
@@ -43,6 +49,13 @@ def report_notes(entries: pd.DataFrame, hardware: str = "amortised") -> list[str
         _share(market[fallback], market["energy_kwh"].sum(), _NO_RESIDUAL),
     ]  # fmt: skip
     return [*(note for note in found if note), *FIXED]
+
+
+def range_note(frame: pd.DataFrame) -> str:
+    """What the range of a report table (`attrs` of carbon.report.monthly.summarise) rests on, and what it leaves out."""
+    if math.isnan(frame.attrs["kgco2e_low"]):
+        return _NO_RANGE
+    return _RANGE.format(frame.attrs["draws"], frame.attrs["seed"])
 
 
 def warning_notes(findings: pd.DataFrame, months: Collection[str]) -> list[str]:

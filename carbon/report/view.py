@@ -36,6 +36,7 @@ HARDWARE_PHASES = PHASES[3:]
 PARTS_SHOWN = 10
 NOT_STATED = "(not stated)"
 NOT_ATTRIBUTED = "(hardware, not attributed)"
+UNALLOCATED = "(unallocated idle)"
 NOT_COVERED = "not covered"
 INSTRUMENTS = "instruments"
 _TONNES_FROM_KG = 10_000_000
@@ -60,18 +61,21 @@ def render_report(
     width: int = 80,
     entity: str = "",
     scope2: Mapping[str, float] | None = None,
+    by: Sequence[str] | None = None,
+    work: Table | None = None,
 ) -> list[RenderableType]:
     """Renderables of a report table, each no wider than `width` [terminal cells].
 
     The total under its label, a table by scope, category and phase [kWh, kgCO2e or tCO2e], one by month where there are
-    several, one for each grouping column that the table has, and the notes.
+    several, one for each grouping column that the table has or of those in `by`, `work` (intensities), and the notes.
     """
-    names = [name for name in GROUPINGS if name in frame]
+    names = [name for name in GROUPINGS if name in (frame if by is None else by)]
     if frame["month"].nunique() > 1:
         names.insert(0, "month")
     tables = [_parts_table(name, parts_by(frame, name), frame, width) for name in names]
     shown: list[RenderableType] = [headline(frame, label, entity, scope2)]
-    for one in [_parts_table("", scope_parts(frame), frame, width), *tables, render_notes(notes)]:
+    units = [work] if work is not None else []
+    for one in [_parts_table("", scope_parts(frame), frame, width), *tables, *units, render_notes(notes)]:
         shown += ["", one] if one.row_count else []
     return shown
 
@@ -94,7 +98,7 @@ def headline(frame: pd.DataFrame, label: str, entity: str = "", scope2: Mapping[
     tiers = ", ".join(f"{clean(tier)} {percent(part)}" for tier, part in tier_shares(frame).items())
     lines = [
         Text(f"Emissions of {clean(entity)}{', ' if entity else ''}{month_spans(frame['month'])}", "bold"),
-        Text(_amount(_sum(frame["kgco2e"])), "bold green"),
+        Text(_amount(_sum(frame["kgco2e"])) + _interval(frame), "bold green"),
         Text(clean(label)),
         *([Text(f"Scope 2: {_by_method(scope2)}")] if scope2 and len(scope2) > 1 else []),
         Text(" · ".join([*facts, f"provisional: {share} of the emissions"])),
@@ -130,10 +134,15 @@ def tier_shares(frame: pd.DataFrame) -> dict[str, float]:
 def parts_by(frame: pd.DataFrame, name: str) -> list[Part]:
     """Parts by the values of a column, [kWh] and [kg]: months in their order, others by emissions, largest first.
 
-    Hardware serves all products, so where it names none it is a part of its own and not one that nobody stated.
+    Hardware that no work is named for is a part of its own and not one that nobody stated, and so is hardware that nobody
+    used, where the table says by activity which that is.
     """
     shared = frame[name].isna() & frame["phase"].isin(HARDWARE_PHASES)
-    kept = frame.assign(**{name: frame[name].mask(shared, NOT_ATTRIBUTED)}) if shared.any() else frame
+    activity = frame.get("activity", frame[name])
+    kept = frame
+    if shared.any():
+        names = frame[name].mask(shared & activity.isna(), NOT_ATTRIBUTED)
+        kept = frame.assign(**{name: names.mask(shared & (activity == "idle"), UNALLOCATED)})
     parts = [Part(str(key or NOT_STATED), *sums) for key, sums in _sums(kept, name).items()]
     return sorted(parts, key=lambda part: (0.0 if name == "month" else -_known(part.kgco2e), part.name))
 
@@ -209,6 +218,15 @@ def _amount(kgco2e: float) -> str:
     if abs(kgco2e) >= 1_000:
         return f"{round_numbers([kgco2e / 1_000])[0]} tCO2e"
     return f"{round_numbers([kgco2e])[0]} kgCO2e"
+
+
+def _interval(frame: pd.DataFrame) -> str:
+    """Range of the total in its unit; empty where it is not known."""
+    low, high = (frame.attrs.get(f"kgco2e_{end}", math.nan) for end in ("low", "high"))
+    if math.isnan(low):
+        return ""
+    tonnes = abs(_sum(frame["kgco2e"])) >= 1_000  # the unit of the total before it
+    return f" ({' to '.join(round_numbers([low / 1_000, high / 1_000] if tonnes else [low, high]))})"
 
 
 def _sums(frame: pd.DataFrame, name: str) -> dict[Cell, tuple[float, float]]:

@@ -10,6 +10,7 @@ import pandas as pd
 from carbon.activity.batch import WORK
 from carbon.activity.overheads import METHOD
 from carbon.core.schema import columns
+from carbon.scope2.spread import NOTHING_STATED, any_from_tokens, energy_gsd2
 from carbon.scope2.tracks import NOT_COVERED
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from carbon.activity.register import Codes, Register
+    from carbon.scope2.spread import Spread
     from carbon.scope2.tracks import Layer
 
     Ints = NDArray[np.int64]
@@ -32,7 +34,9 @@ def line_columns() -> list[str]:
     return names[names.index("start") : names.index("source") + 1]
 
 
-def energy_lines(sums: pd.DataFrame, register: Register, works: Codes, layers: Codes) -> pd.DataFrame:
+def energy_lines(
+    sums: pd.DataFrame, register: Register, works: Codes, layers: Codes, spread: Spread = NOTHING_STATED
+) -> pd.DataFrame:
     """Lines of sums (KEYS, SUMS, `start_us`, `end_us`, `source`): one a group and line, energy [kWh], kgco2e [kg].
 
     What nothing covers (layer -1) has one line, of its energy: factor `not-covered`, empty tier and empty kgco2e.
@@ -42,10 +46,13 @@ def energy_lines(sums: pd.DataFrame, register: Register, works: Codes, layers: C
     grams = {"use": sums["location_g"].mask(code < 0), "upstream": sums["upstream_g"], "losses": sums["losses_g"]}
     stretch = sums["stretch"].to_numpy()
     frames = [_phase(common, grams[phase], register, stretch, layer, code, phase) for phase in METHODS]
+    by_tokens = any_from_tokens(sums, works)
     has_upstream = np.array([one.upstream == "line" for one in layer], bool)[code]
     has_losses = np.array([one.has_losses for one in layer], bool)[code]
     frames[0][["energy_kwh", "requests", "tokens"]] = sums[["energy_kwh", "requests", "tokens"]].to_numpy()
     kept = [frames[0], frames[1][has_upstream], frames[2][has_losses]]
+    for frame in kept:
+        frame["gsd2"] = energy_gsd2(frame, by_tokens[frame.index], spread)
     return pd.concat([frame for frame in kept if len(frame)] or kept[:1], ignore_index=True)
 
 
@@ -56,10 +63,11 @@ def share_places(sums: pd.DataFrame, register: Register) -> bool:
 
 
 def united(lines: pd.DataFrame) -> pd.DataFrame:
-    """Lines that agree in all but their figures as one, the figures added: energy [kWh], kgco2e [kg], counts."""
-    keys = [name for name in lines.columns if name not in FIGURES]
+    """Lines that agree in all but their figures as one: energy [kWh], kgco2e [kg] and counts added, `gsd2` the widest."""
+    keys = [name for name in lines.columns if name not in (*FIGURES, "gsd2")]
     grouped = lines.groupby(keys, dropna=False, sort=False, as_index=False, observed=True)
     summed: pd.DataFrame = grouped[list(FIGURES)].sum(min_count=1)
+    summed["gsd2"] = grouped["gsd2"].max()["gsd2"]
     return summed[list(lines.columns)]
 
 

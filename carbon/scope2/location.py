@@ -15,6 +15,7 @@ from carbon.core.findings import Findings
 from carbon.core.time import cell_of
 from carbon.scope2.lines import energy_lines
 from carbon.scope2.reckon import COVERED_TO, SUMS, shares
+from carbon.scope2.spread import Spread
 from carbon.scope2.tracks import NO_LAYER, build_tracks
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def scope2(
     if len(modelled.row):
         pieces = cut(modelled, register, "month")
         sums = _together(sums, _row_sums(pieces._replace(row=modelled.row[pieces.row]), tracks))
-    lines = energy_lines(sums, register, works, layers)
+    lines = energy_lines(sums, register, works, layers, Spread(at_meter=energy_at == "meter"))
     return lines.sort_values(["row", "start", "phase"], kind="stable").set_index("row")
 
 

@@ -12,6 +12,7 @@ from carbon.activity.overheads import METHOD
 from carbon.core.time import cell_of, cell_start
 from carbon.scope2.instrument_use import cell_layers, factor_ids, named
 from carbon.scope2.lines import common_columns, share_places, united
+from carbon.scope2.spread import NOTHING_STATED, any_from_tokens, energy_gsd2
 from carbon.scope2.supply import KINDS
 from carbon.scope2.tracks import NOT_COVERED
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from carbon.activity.register import Codes, Register
     from carbon.scope2.instrument_use import CellLayer
     from carbon.scope2.market import Matched
+    from carbon.scope2.spread import Spread
     from carbon.scope2.tracks import Layer
 
     Ints = NDArray[np.int64]
@@ -47,7 +49,14 @@ def in_scope2(sums: pd.DataFrame, register: Register) -> NDArray[np.bool_]:
 
 
 def market_lines(
-    sums: pd.DataFrame, register: Register, works: Codes, layers: Codes, matched: Matched, pool: Ints, names: Names
+    sums: pd.DataFrame,
+    register: Register,
+    works: Codes,
+    layers: Codes,
+    matched: Matched,
+    pool: Ints,
+    names: Names,
+    spread: Spread = NOTHING_STATED,
 ) -> pd.DataFrame:
     """Lines of sums in Scope 2 (columns as for energy_lines; `pool` of each), basis market; energy [kWh], kgco2e [kg].
 
@@ -58,14 +67,15 @@ def market_lines(
     common = common_columns(sums, register, works)
     location_g = sums["location_g"].mask(sums["layer"] < 0).to_numpy()
     start_us, energy_kwh = sums["start_us"].to_numpy(np.int64), sums["energy_kwh"].to_numpy()
-    frames = []
+    frames, by_tokens = [], any_from_tokens(sums, works)
     for part in cell_layers(matched, pool, start_us, energy_kwh, location_g):
         chosen = np.flatnonzero(part.share > 0)
         if not len(chosen):
             continue
         frame = _amounts(common.iloc[chosen], sums.iloc[chosen], part, chosen, matched.mode)
         own = [layers.labels[code] if code >= 0 else NOT_COVERED for code in sums["layer"].to_numpy()[chosen].tolist()]
-        frames.append(frame.assign(**_factors(part.layer, own, matched, pool[chosen], start_us[chosen], names)))
+        frame = frame.assign(**_factors(part.layer, own, matched, pool[chosen], start_us[chosen], names))
+        frames.append(frame.assign(gsd2=energy_gsd2(frame, by_tokens[chosen], spread)))
     lines = pd.concat(frames, ignore_index=True) if frames else common.iloc[:0]
     return united(lines) if share_places(sums, register) else lines
 

@@ -1,90 +1,120 @@
-"""Assets derived from the node register: devices and hosts, each with what it embodies by phase."""
+"""The lots of a fleet: what fleet.csv lists, what follows from the node register, and the plants that cool and house them."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from carbon.activity.power import node_of
-from carbon.core.time import month_text, us_of
-from carbon.hardware.logistics import Rate, disposal_rate, freight_rate, lane_km
+from carbon.core.time import us_of
+from carbon.hardware.logistics import lane_km
+from carbon.scope3.listed import listed_lots
+from carbon.scope3.lots import NEVER_US, Lot, Position, Service, gsd2_by_phase, lot_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
+    from carbon.activity.register import Register
     from carbon.core.findings import Findings
     from carbon.hardware.profiles import Profile
+    from carbon.scope3.policy import Refresh
 
-NEVER_US = 4_102_444_800_000_000  # 2100-01-01
-PHASES = ("manufacturing", "transport", "disposal")
-
-
-class Refresh(NamedTuple):
-    """Policy for hardware: planned life [year], mode of inbound freight, treatment at the end of life."""
-
-    life_years: float = 5.0
-    freight_mode: str = "air"
-    disposal: str = "weee-recycling"
+HOST_KINDS = ("host", "network")
 
 
-class Asset(NamedTuple):
-    """Units of one profile that a node took into service together. Emissions [kg] are of all units; NaN: not known."""
+class Extent(NamedTuple):
+    """What of a node's surroundings counts as its hardware: profiles of plants (per kW of rated IT power), and of a switch.
 
-    node: str
-    profile: str
-    version: str
-    units: float
-    in_service_us: int
-    retired_us: int
-    manufacturing_kgco2e: float
-    transport_kgco2e: float
-    disposal_kgco2e: float
-    freight: str
-    disposal: str
-
-    @property
-    def cohort(self) -> str:
-        """Month of entry into service, `YYYY-MM`."""
-        return month_text(int(np.datetime64(self.in_service_us, "us").astype("M8[M]").astype(int)))
-
-
-def derive_assets(
-    nodes: pd.DataFrame,
-    profiles: Mapping[str, Profile],
-    countries: Mapping[str, str],
-    policy: Refresh,
-    findings: Findings,
-) -> list[Asset]:
-    """Assets of a node table (index `row`): a larger count is bought, a smaller one retires the oldest units first.
-
-    Transport [kg] is mass [t] x lane [km] x rate [kgCO2e per tonne-km], disposal mass [kg] x rate [kgCO2e per kg].
-    `countries` maps zones to ISO countries, for the freight lane; a lane or mass that is not known is a warning, and the
-    asset's transport or disposal is then not covered. Raises NotFoundError for a policy without a rate.
+    `tables` is a folder with rows of one's own for tables, such as uncertainty.csv.
     """
-    freight, disposal = freight_rate(policy.freight_mode), disposal_rate(policy.disposal)
+
+    plants: tuple[Profile, ...] = ()
+    switch: Profile | None = None
+    switches_per_host: float = 0.0
+    tables: str = ""
+
+
+def fleet_lots(
+    nodes: pd.DataFrame, fleet: pd.DataFrame | None, profiles: Mapping[str, Profile], countries: Mapping[str, str],
+    register: Register, policy: Refresh, extent: Extent, findings: Findings, names: tuple[str, str] = ("nodes.csv", "fleet.csv"),
+) -> list[Lot]:  # fmt: skip
+    """Lots of a node table and a fleet table (each with index `row`, or no fleet), emissions [kg].
+
+    Kinds of hardware (devices; hosts) that the fleet lists for a node are those and no others; other kinds follow from the
+    node table: a larger count is bought, a smaller one retires the oldest units first. `countries` maps zones to ISO
+    countries, for the freight lane; a lane or mass that is not known is a warning, and the lot's transport or disposal is
+    then not covered. Raises NotFoundError for a policy without a rate.
+    """
+    listed = (
+        []
+        if fleet is None or fleet.empty
+        else listed_lots(fleet, nodes, profiles, countries, policy, findings, names[1])
+    )
+    told = {(node, _is_host(lot)) for lot in listed for _, node in lot.places}
+    lots = [*listed, *_derived(nodes, profiles, countries, policy, extent, told, findings, names[0])]
+    lots += _plants(register, policy, extent, findings, names[0])
+    return lots if not extent.tables else _own_spread(lots, [*profiles.values(), *extent.plants], extent)
+
+
+def _own_spread(lots: list[Lot], profiles: Sequence[Profile], extent: Extent) -> list[Lot]:
+    """The same with uncertainties by rows of one's own."""
+    known = {one.id: one for one in (*profiles, extent.switch) if one is not None}
+    spread = {name: gsd2_by_phase(known[name], extent.tables) for name in {lot.profile for lot in lots}}
+    return [lot._replace(gsd2=spread[lot.profile]) for lot in lots]
+
+
+def _is_host(lot: Lot) -> bool:
+    return lot.kind in HOST_KINDS
+
+
+def position_of(row: Mapping[Hashable, Any], countries: Mapping[str, str]) -> Position:
+    """Where the node of a row of the node table stands."""
+    return Position(countries.get(row["zone"], ""), row["latitude"], row["longitude"])
+
+
+def _derived(
+    nodes: pd.DataFrame, profiles: Mapping[str, Profile], countries: Mapping[str, str], policy: Refresh, extent: Extent,
+    told: set[tuple[str, bool]], findings: Findings, name: str,
+) -> Iterator[Lot]:  # fmt: skip
     table = nodes.sort_values(["node", "valid_from"])
     starts, retired = us_of(table["valid_from"]).tolist(), us_of(table["retired"], NEVER_US).tolist()
     records = zip(table.to_dict("records"), table.index, starts, retired, strict=True)
-    versions = {profile.id: (profile, _version(profile)) for profile in profiles.values()}
-    assets: list[Asset] = []
-    for name, group in groupby(records, key=lambda record: str(record[0]["node"])):
+    for node, group in groupby(records, key=lambda record: str(record[0]["node"])):
         rows = list(group)
         first, number, _, end = rows[0]
-        km = lane_km(countries.get(first["zone"], ""), first["latitude"], first["longitude"])
-        held = list(_holdings([(_units(row, profiles), start) for row, _, start, _ in rows], end))
-        assets += [
-            _asset(name, *versions[profile], units, begin, until, km, freight, disposal)
-            for profile, units, begin, until in held
-        ]
-        used = [versions[profile][0] for profile, *_ in held]
-        _warn(name, int(str(number)), countries.get(first["zone"]) or first["zone"], km, used, findings)
-    return assets
+        changes = [(_units(row, profiles, extent), start) for row, _, start, _ in rows]
+        held = [one for one in _holdings(changes, end) if (node, _of_hosts(one[0], profiles, extent)) not in told]
+        at = position_of(first, countries)
+        used = [_profile(profile, profiles, extent) for profile, *_ in held]
+        for profile, (_, units, begin, until) in zip(used, held, strict=True):
+            yield lot_of(node, ((begin, node),), profile, units, Service(begin, begin, until), at, policy, name)
+        if held:
+            _warn(node, int(str(number)), at, countries.get(first["zone"]) or first["zone"], used, findings, name)
+
+
+def _units(row: Mapping[Hashable, Any], profiles: Mapping[str, Profile], extent: Extent) -> dict[str, float]:
+    node = node_of(row, profiles)
+    units = {node.profile.id: float(node.devices)}
+    if node.host is not None:
+        units[node.host.id] = units.get(node.host.id, 0.0) + node.hosts
+    hosts = node.hosts or (node.devices if node.profile.kind != "gpu" else 0.0)
+    if extent.switch is not None and extent.switches_per_host and hosts:
+        units[extent.switch.id] = hosts * extent.switches_per_host
+    return units
+
+
+def _profile(name: str, profiles: Mapping[str, Profile], extent: Extent) -> Profile:
+    """Profile of an id: hardware files may go by another name than their id."""
+    if extent.switch is not None and name == extent.switch.id:
+        return extent.switch
+    return next(profile for profile in profiles.values() if profile.id == name)
+
+
+def _of_hosts(name: str, profiles: Mapping[str, Profile], extent: Extent) -> bool:
+    return _profile(name, profiles, extent).kind in HOST_KINDS
 
 
 def _holdings(changes: Sequence[tuple[dict[str, float], int]], retired: int) -> Iterator[tuple[str, float, int, int]]:
@@ -103,14 +133,6 @@ def _holdings(changes: Sequence[tuple[dict[str, float], int]], retired: int) -> 
             yield name, units, int(begin), retired
 
 
-def _units(row: Mapping[Hashable, Any], profiles: Mapping[str, Profile]) -> dict[str, float]:
-    node = node_of(row, profiles)
-    units = {node.profile.id: float(node.devices)}
-    if node.host is not None:
-        units[node.host.id] = units.get(node.host.id, 0.0) + node.hosts
-    return units
-
-
 def _take(lots: list[list[float]], units: float) -> Iterator[tuple[float, float]]:
     while units > 0 and lots:
         taken = min(units, lots[0][0])
@@ -121,34 +143,67 @@ def _take(lots: list[list[float]], units: float) -> Iterator[tuple[float, float]
             lots.pop(0)
 
 
-def _asset(
-    node: str, profile: Profile, version: str, units: float, start: int, end: int, km: float, freight: Rate, disposal: Rate
-) -> Asset:  # fmt: skip
-    mass = math.nan if profile.mass_kg is None else profile.mass_kg
-    return Asset(
-        node, profile.id, version, units, start, end,
-        units * profile.manufacturing_kgco2e.central, units * mass / 1000 * km * freight.figure,
-        units * mass * disposal.figure, freight.id, disposal.id,
-    )  # fmt: skip
-
-
-def _version(profile: Profile) -> str:
-    figures = (
-        profile.embodied_kgco2e,
-        profile.stages,
-        profile.disposal_included_kgco2e,
-        profile.mass_kg,
-        profile.source,
-    )
-    return hashlib.sha256(repr(figures).encode()).hexdigest()[:8]
-
-
-def _warn(node: str, row: int, country: str, km: float, profiles: Sequence[Profile], findings: Findings) -> None:
-    if math.isnan(km):
-        problem = f"no freight lane to {country} is known: transport is not covered"
+def _warn(
+    node: str, row: int, at: Position, place: str, profiles: Sequence[Profile], findings: Findings, name: str
+) -> None:  # fmt: skip
+    if math.isnan(lane_km(*at)):
+        problem = f"no freight lane to {place} is known: transport is not covered"
         mend = "give latitude and longitude in nodes.csv"
-        findings.warning("no-lane", problem, mend, file="nodes.csv", row=row, column="latitude", value=node)
-    for name in sorted({profile.id for profile in profiles if profile.mass_kg is None}):
-        problem = f"profile {name} has no mass: transport and disposal are not covered"
+        findings.warning("no-lane", problem, mend, file=name, row=row, column="latitude", value=node)
+    for profile in sorted({profile.id for profile in profiles if profile.mass_kg is None}):
+        problem = f"profile {profile} has no mass: transport and disposal are not covered"
         mend = "give mass_kg in the profile"
-        findings.warning("no-mass", problem, mend, file="nodes.csv", row=row, column="hardware", value=node)
+        findings.warning("no-mass", problem, mend, file=name, row=row, column="hardware", value=node)
+
+
+def _plants(register: Register, policy: Refresh, extent: Extent, findings: Findings, name: str) -> list[Lot]:
+    """Plants of each site, sized by its highest rated power [kW]; they stay until the site's last node leaves."""
+    lots: list[Lot] = []
+    if not extent.plants:
+        return lots
+    rated_kw = register.power.table["max_w"] / 1000
+    sites: dict[tuple[object, ...], list[int]] = {}
+    for at, stretch in enumerate(register.stretches[: len(rated_kw)]):
+        sites.setdefault((stretch.operator, stretch.zone, stretch.boundary, stretch.route), []).append(at)
+    for members in sites.values():
+        known = [at for at in members if math.isfinite(rated_kw[at])]
+        for at in members if len(known) < len(members) else []:
+            if at not in known:
+                _warn_power(register, at, findings, name)
+        end = max((int(register.end_us[at]) for at in known), default=NEVER_US)
+        for kw, at in _steps(register, known, rated_kw.tolist()):
+            node, start = register.stretches[at].node, int(register.start_us[at])
+            lots += [
+                lot_of(
+                    node, ((start, node),), plant, kw, Service(start, start, end), Position("", 0.0, 0.0), policy, name
+                )
+                for plant in extent.plants
+            ]
+    return lots
+
+
+def _steps(register: Register, members: Sequence[int], rated_kw: Sequence[float]) -> Iterator[tuple[float, int]]:
+    """Each rise [kW] of a site's highest rated power, with a stretch that brought it; what comes at once is one rise."""
+    ends, starts = ([(int(edge[at]), at) for at in members] for edge in (register.end_us, register.start_us))
+    change: dict[int, float] = {}
+    first: dict[int, int] = {}
+    for moment, at in starts:
+        change[moment] = change.get(moment, 0.0) + rated_kw[at]
+        first[moment] = min(first.get(moment, at), at)
+    for moment, at in ends:
+        change[moment] = change.get(moment, 0.0) - rated_kw[at]
+    running = highest = 0.0
+    for moment in sorted(change):
+        running += change[moment]
+        if moment in first and running > highest * (1 + 1e-12):
+            yield running - highest, first[moment]
+            highest = running
+
+
+def _warn_power(register: Register, at: int, findings: Findings, name: str) -> None:
+    stretch = register.stretches[at]
+    problem = (
+        f"profile {stretch.hardware} or its host has no rated power: the share of the cooling plant is not covered"
+    )
+    mend = "give tdp_w in the profile"
+    findings.warning("no-rated-power", problem, mend, file=name, row=stretch.row, column="hardware", value=stretch.node)

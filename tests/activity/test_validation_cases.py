@@ -38,7 +38,7 @@ idle_w = {{ low = {idle}, central = {idle}, high = {idle} }}
 [power.load]
 {load}
 [embodied]
-kgco2e = {{ low = 0.0, central = 0.0, high = 0.0 }}
+kgco2e = {{ low = 1.0, central = 1.0, high = 1.0 }}
 stages = ["A1-A3"]
 disposal_included_kgco2e = 0.0
 source = "none"

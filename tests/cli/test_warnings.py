@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.cli.project import Project
 
 HOURS = 96
+FLEET = "asset,node,profile,devices,acquired,in_service,retired\n"
 MEASURED = file("carbon.toml", '[grid]\ntiers = ["measured"]\n')
 
 
@@ -56,7 +57,14 @@ WARNINGS = (
     Fault("units that change", in_mwh, "unit-jump", "workload energy_kwh = 'a'", "kWh, not Wh or MWh"),
     Fault("zone without a loss rate", node(2, zone="DE"), "no-losses", "grid", "add a row to td_losses.csv"),
     Fault("zone without upstream", node(2, zone="AT"), "no-upstream", "grid", "add lifecycle_g_per_kwh"),
-    Fault("table that is not read", file("fleet.csv", "asset\nx1\n"), "not-read", "fleet.csv", "nothing of it is in the ledger"),
+    Fault(
+        "fleet that counts otherwise", file("fleet.csv", f"{FLEET}x1,a,h100-sxm5-80gb,6,2024-06-29,2024-06-29,2024-07-03\n"),
+        "fleet-differs", "fleet.csv:2 node = 'a'", "let both say the same",
+    ),
+    Fault(
+        "asset that outlives its node", file("fleet.csv", f"{FLEET}x1,a,h100-sxm5-80gb,8,2024-06-29,2024-06-29,\n"),
+        "outside-service", "fleet.csv:2 node = 'a'", "in_service and retired in the node register",
+    ),
 )  # fmt: skip
 
 SERIES_FAULTS = (

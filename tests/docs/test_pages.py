@@ -130,10 +130,14 @@ def test_embodied_table_is_that_of_the_profiles() -> None:
 
 def test_readme_counts_what_is_bundled() -> None:
     text = words((ROOT / "README.md").read_text(encoding="utf-8"))
-    annual, profiles = rows("annual"), list((ROOT / "hardware_profiles").glob("*.toml"))
+    files = (ROOT / "hardware_profiles").glob("*.toml")
+    kinds = [tomllib.loads(path.read_text(encoding="utf-8"))["kind"] for path in files]
+    annual, machines = rows("annual"), [kind for kind in kinds if kind in {"gpu", "host", "system"}]
     assert f"{len(typical_zones())} zones |" in text
     assert f"{len(annual)} figures for {len({row['zone'] for row in annual})} zones" in text
     assert f"factors of {len(rows('fuel_factors'))} fuels" in text
-    assert f"{len(profiles)} GPUs, hosts and systems" in text
+    assert f"{len(machines)} GPUs, hosts and systems, a cooling plant and a switch" in text
+    assert sorted(set(kinds) - set(machines)) == ["network", "plant"]
+    assert len(kinds) == len(machines) + 2
     assert f"{len(zones())} zones are known" in words((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
     assert {row["country"] for row in rows("td_losses")} == {"US"}

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbon.hardware.own import to_toml
-from carbon.hardware.profiles import profile_files, read_profile
+from carbon.hardware.profiles import find_profile, profile_files, read_profile
 from tests.cli.project import run, run_process
 
 if TYPE_CHECKING:
@@ -239,3 +239,44 @@ def test_the_bundled_profiles_survive_being_written(tmp_path: Path) -> None:
     for path in profile_files().values():
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
         assert tomllib.loads(to_toml(tables)) == tables
+
+
+def test_parts_of_a_host_on_the_screen_and_as_data() -> None:
+    shown = run("hardware", "show", "dgx-h100-host").out
+    assert "parts of the embodied figure [kgCO2e]" in shown
+    assert "DRAM: 2048 GB / 1.79 GB per cm2 x 2.20 + 32 modules x 5.22" in shown
+    assert "part: DRAM" not in shown
+    figures = pd.read_csv(io.StringIO(run("hardware", "show", "dgx-h100-host", "--format", "csv").out)).set_index("figure")
+    assert figures.loc["part: DRAM", "value"] == "2684 (133 to 2867)"
+    frame = pd.read_csv(io.StringIO(run("hardware", "show", "dgx-h100-host", "--parts", "--format", "csv").out))
+    assert list(frame) == ["part", "amount", "unit", "low_kgco2e", "kgco2e", "high_kgco2e", "confidence", "source"]
+    assert frame["kgco2e"].sum() == 5000
+    alone = pd.read_csv(io.StringIO(run("hardware", "show", "l4", "--parts", "--format", "csv").out))
+    assert alone["kgco2e"].tolist() == [57.7]
+    assert run("hardware", "show", "l4", "--parts", "--curve").code == 2
+
+
+def test_a_plant_is_per_kilowatt_and_has_no_curve(project: Project) -> None:
+    shown = run("hardware", "show", "cooling-plant").out
+    assert "kW of rated IT power" in shown
+    assert "life_years                19.0" in shown
+    assert "power" not in shown.replace("rated IT power", "").replace("power train", "")
+    assert "life_years" not in run("hardware", "show", "l4").out
+    frame = pd.read_csv(io.StringIO(run("hardware", "list", "--format", "csv").out)).set_index("profile")
+    assert frame.loc[["cooling-plant", "network-switch", "l4"], "per"].tolist() == ["kW", "piece", "piece"]
+    for name in ("cooling-plant", "network-switch"):
+        path = project.write("gpu.csv", TELEMETRY)
+        result = project.run("hardware", "fit", str(path), "--profile", name)
+        assert (result.code, result.out) == (2, "")
+        assert "has no power curve" in result.err
+
+
+@pytest.mark.parametrize(
+    ("column", "name"), [("hardware", "cooling-plant"), ("hardware", "network-switch"), ("host", "cooling-plant")]
+)
+def test_no_node_is_made_of_a_plant_or_a_switch(project: Project, column: str, name: str) -> None:
+    project.change("nodes.csv", 2, **{column: name})
+    result = project.run("check")
+    assert result.code == 1
+    kind = find_profile(name).kind
+    assert f"{column} = '{name}': is of kind {kind}, of which no node is made" in " ".join(result.err.split())

@@ -24,7 +24,8 @@ KEY = (
     "period", "start", "end", "scope", "category", "phase", "basis", "node", "operator", "zone", "product", "model",
     "mode", "activity", "boundary", "method", "tier", "factor", "factor_kind", "status",
 )  # fmt: skip
-VALUES = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2", "gsd2")
+AMOUNTS = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
+VALUES = (*AMOUNTS, "gsd2")
 
 
 def digest(entries: Sequence[Row], previous: str) -> str:

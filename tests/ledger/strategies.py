@@ -10,6 +10,7 @@ from tests.ledger.reference import key
 # Sums of a few stay finite.
 NUMBERS = st.sampled_from([0.0, -0.0, 0.1, 0.30000000000000004, 0.3, 1e-310, -2.5]) | st.floats(-1e300, 1e300)
 MAYBE = st.none() | NUMBERS
+SPREADS = st.none() | st.sampled_from([1.0, 1.05, 1.5]) | st.floats(1, 1e3)
 MONTHS = ("2026-10", "2026-11")
 # Hours 0 and 1 are in the first month, 800 in the second.
 PLACES = {
@@ -23,7 +24,7 @@ PLACES = {
 def any_lines(draw: st.DrawFn) -> dict[str, object]:
     """One line."""
     chosen = {name: draw(st.sampled_from(options)) for name, options in PLACES.items()}
-    numbers = {name: draw(MAYBE) for name in ("energy_kwh", "requests", "gsd2")}
+    numbers = {name: draw(MAYBE) for name in ("energy_kwh", "requests")} | {"gsd2": draw(SPREADS)}
     return at_hour(chosen.pop("hour"), **chosen, **numbers, kgco2e=draw(NUMBERS))  # type: ignore[arg-type]
 
 

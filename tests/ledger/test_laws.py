@@ -109,7 +109,7 @@ def _said(live: pd.DataFrame) -> Said:
 
 def _check_sums(entries: list[reference.Row], said: Said) -> None:
     """Reversals and replacements add up to the state, exactly."""
-    for name in reference.VALUES:
+    for name in reference.AMOUNTS:
         left = reference.sums(reference.replayed(entries), name)
         assert reference.sums(entries, name) == left
         assert set(left) <= set(said)

@@ -51,9 +51,9 @@ def test_reversals_negate_and_copy(before: Lines, now: Lines) -> None:
     for row in reference.rows(difference(frame(*now), entries)):
         if row["reverses"]:
             old = by_id[row["reverses"]]
-            same = [name for name in COLUMNS[:-3] if name not in reference.VALUES]
+            same = [name for name in COLUMNS[:-3] if name not in reference.AMOUNTS]
             assert [row[name] for name in same] == [old[name] for name in same]
-            negated = {name: None if old[name] is None else -old[name] for name in reference.VALUES}
+            negated = {name: None if old[name] is None else -old[name] for name in reference.AMOUNTS} | {"gsd2": old["gsd2"]}
             assert reference.values(row) == reference.values(negated)
 
 

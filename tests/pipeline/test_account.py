@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from carbon.ledger.store import Ledger
 from tests.cli.project import HEADER, JULY, WORKLOAD, Project, workload_rows
 
 if TYPE_CHECKING:
@@ -154,7 +155,11 @@ def test_fewer_rows_are_a_correction(accounted: Project) -> None:
     accounted.put_rows(WORKLOAD, [rows[0], *rows[2:]])
     result = accounted.run("account")
     assert result.code == 0
-    assert "4 of them reversals" in result.out
+    entries = Ledger(accounted.folder / "ledger").entries()
+    taken_back = entries[entries["reverses"].notna()]
+    energy = taken_back["phase"].isin(["use", "upstream", "losses"])
+    assert energy.sum() == 4
+    assert set(taken_back.loc[~energy, "basis"]) == {"amortised"}, "what the month amortises goes to other work now"
 
 
 def test_one_month_leaves_the_other_alone(accounted: Project) -> None:

@@ -13,7 +13,7 @@ from carbon import modelled, spill
 from carbon.cli.common import now
 from carbon.config import load
 from carbon.pipeline import reckon
-from carbon.stream import range_window
+from carbon.window import range_window
 from tests.cli.project import Project
 from tests.conftest import ROOT
 

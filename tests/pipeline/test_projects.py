@@ -89,11 +89,11 @@ def test_a_new_project_holds_the_defaults(tmp_path: Path) -> None:
     result = run("init", str(folder))
     assert result.code == 0
     assert [line.removeprefix(f"wrote {folder}/") for line in result.out.splitlines()] == [
-        "carbon.toml", "nodes.csv", "instruments.csv", "workload/workload.csv",
+        "carbon.toml", "nodes.csv", "fleet.csv", "estimates.csv", "instruments.csv", "workload/workload.csv",
     ]  # fmt: skip
     assert dict(load(folder, environment={}).values) == {setting.name: setting.default for setting in SETTINGS}
-    assert (folder / "nodes.csv").read_text().strip().split(",") == list(columns("nodes"))
-    assert (folder / "instruments.csv").read_text().strip().split(",") == list(columns("instruments"))
+    for table in ("nodes", "fleet", "estimates", "instruments"):
+        assert (folder / f"{table}.csv").read_text().strip().split(",") == list(columns(table))
     assert (folder / "workload" / "workload.csv").read_text().strip().split(",") == list(columns("workload"))
 
 
@@ -115,6 +115,7 @@ def test_every_setting_has_its_line_of_help(tmp_path: Path) -> None:
 
 def test_init_overwrites_nothing(project: Project) -> None:
     project.write("instruments.csv", "id\n")
+    assert project.run("init", str(project.folder)).out.count("wrote ") == 2
     before = {path: path.read_bytes() for path in project.folder.rglob("*") if path.is_file()}
     result = project.run("init", str(project.folder))
     assert (result.code, result.out) == (0, "everything is there already; nothing was written\n")

@@ -87,7 +87,9 @@ product                       kWh  kgCO2e   share
 (hardware, not attributed)          1,360  68.0 %  █████▌
 chat                        2,000     640  32.0 %  ██▌
 
-• [b]a[/b] note"""
+• [b]a[/b] note
+• No range: some entries were posted without an uncertainty; `carbon account`
+  posts them with it."""
 
 
 def test_headline_of_a_small_network_is_in_kilograms_and_names_its_basis() -> None:

@@ -51,3 +51,17 @@ def test_lines_that_meet_are_marked() -> None:
 def test_what_is_not_finite_is_not_drawn(value: float) -> None:
     drawn = chart({"a": lambda u: value if u > 0.5 else 2.0}, "t", width=WIDTH, height=HEIGHT)
     assert 0 < "".join(cells(drawn)).count("a") <= WIDTH / 2
+
+
+def test_an_axis_of_years() -> None:
+    """Another end stretches the axis: the function is asked up to it, and its ticks say so."""
+    asked: list[float] = []
+
+    def line(year: float) -> float:
+        asked.append(year)
+        return year
+
+    drawn = chart({"u": line}, "t", width=WIDTH, height=HEIGHT, end=8)
+    assert drawn[-1].split() == ["0", "2", "4", "6", "8"]
+    assert (min(asked), max(asked)) == (0, 8)
+    assert cells(drawn)[0].rstrip()[-1] == "u"

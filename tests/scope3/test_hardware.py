@@ -17,8 +17,9 @@ from carbon.core.findings import Findings
 from carbon.hardware.logistics import ORIGIN, great_circle_km, lane_km
 from carbon.hardware.profiles import find_profile, profile_files, read_profile
 from carbon.readers.nodes import read_nodes
-from carbon.scope3.assets import PHASES, Refresh
-from carbon.scope3.hardware import balance, fleet, scope3
+from carbon.scope3.hardware import Inventory, assemble, balance, scope3
+from carbon.scope3.lots import PHASES
+from carbon.scope3.policy import Refresh
 
 HEADER = "node,operator,hardware,devices,zone,boundary,in_service,retired,valid_from\n"
 DAY = timedelta(days=1)
@@ -34,6 +35,10 @@ def kg(lines: pd.DataFrame, **where: object) -> float:
     for column, value in where.items():
         lines = lines[lines[column] == value]
     return float(lines["kgco2e"].sum())
+
+
+def without_plants(lines: pd.DataFrame) -> pd.DataFrame:
+    return lines[~lines["factor"].str.startswith("cooling-plant")]
 
 
 def test_manufacturing_is_charged_by_day_over_the_planned_life(tmp_path: Path) -> None:
@@ -83,7 +88,7 @@ def test_each_profile_says_which_stages_its_figure_holds(name: str) -> None:
 
 def test_retirement_writes_off_the_open_balance_and_books_disposal(tmp_path: Path) -> None:
     nodes = nodes_of(tmp_path, "a,op,l4,2,DE,own,2025-01-01,2026-02-10,")
-    lines = scope3(nodes, ["2026-01", "2026-02", "2026-03"], policy=Refresh(life_years=5))
+    lines = without_plants(scope3(nodes, ["2026-01", "2026-02", "2026-03"], policy=Refresh(life_years=5)))
     served, life_days = (datetime(2026, 2, 10) - datetime(2025, 1, 1)).days, 5 * 365.25
     mass = 2 * 0.142 + 26
     made = 2 * (57.7 - 0.26) + 1250
@@ -96,7 +101,7 @@ def test_retirement_writes_off_the_open_balance_and_books_disposal(tmp_path: Pat
 
 def test_a_fully_charged_asset_charges_and_writes_off_nothing_more(tmp_path: Path) -> None:
     nodes = nodes_of(tmp_path, "a,op,l4,2,DE,own,2020-01-01,2026-02-10,")
-    lines = scope3(nodes, ["2026-01", "2026-02"], policy=Refresh(life_years=5))
+    lines = without_plants(scope3(nodes, ["2026-01", "2026-02"], policy=Refresh(life_years=5)))
     assert set(lines["basis"]) == {"incurred"}
     assert set(lines["phase"]) == {"disposal"}
 
@@ -146,11 +151,36 @@ def test_lanes_of_the_table_are_great_circles_from_the_assembler() -> None:
     assert lane_km("DE", *frankfurt) == great_circle_km(ORIGIN, frankfurt)
 
 
-def test_unknown_profile_and_demand_are_refused(tmp_path: Path) -> None:
+def test_a_stage_that_the_profile_holds_is_not_reckoned_again(tmp_path: Path) -> None:
+    """With A4 in its figure a device has no freight of its own; its host still has."""
+    text = profile_files()["l4"].read_text(encoding="utf-8")
+    (tmp_path / "own").mkdir()
+    text = text.replace('id = "l4"', 'id = "mine"').replace('["A1-A3", "C"]', '["A1-A4", "C"]')
+    (tmp_path / "own" / "mine.toml").write_text(text)
+    nodes = nodes_of(tmp_path, "a,op,mine,2,DE,own,2026-01-11,,")
+    lines = scope3(nodes, ["2026-01"], profiles=str(tmp_path / "own"))
+    assert kg(lines, basis="incurred", phase="transport") == pytest.approx(26 / 1000 * 9365 * 0.6665, rel=1e-12)
+    assert kg(lines, basis="incurred", phase="manufacturing") == pytest.approx(2 * (57.7 - 0.26) + 1250, rel=1e-12)
+
+
+def test_unknown_profile_and_demand_without_figures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="near names: h100-sxm5-80gb"):
         scope3(nodes_of(tmp_path, "a,op,h100-sxm5,8,DE,own,2026-01-05,,"), ["2026-01"])
-    with pytest.raises(UsageError, match="demand"):
-        scope3(nodes_of(tmp_path, "a,op,l4,2,DE,own,2026-01-05,,"), ["2026-01"], demand=1.0)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="demand lacks growth, use"):
+        scope3(nodes_of(tmp_path, "a,op,l4,2,DE,own,2026-01-05,,"), ["2026-01"], demand=pd.DataFrame({"month": ["2026-01"]}))
+
+
+def test_the_plant_of_a_site_grows_with_its_highest_rated_power_and_lives_on(tmp_path: Path) -> None:
+    """33.5 kg a kW (geometric mean of 7 to 10 kg of plant times 3.3 to 4.4 kg a kg) over 19 years; hosts are 419 W."""
+    rows = ("a,op,l4,2,DE,own,2025-01-01,2026-01-11,", "b,op,l4,2,DE,own,2026-01-11,,", "c,op,l4,4,DE,own,2026-02-01,,")
+    lines = scope3(nodes_of(tmp_path, *rows), ["2026-01", "2026-02"])
+    plant = lines[lines["phase"] == "cooling"]
+    one, two = (2 * 72 + 419) / 1000, (4 * 72 + 2 * 419) / 1000
+    assert set(plant["category"]) == {2}
+    assert kg(plant, basis="incurred") == pytest.approx(33.5 * two, rel=1e-9)
+    assert kg(plant, basis="amortised", period="2026-01") == pytest.approx(33.5 * one * 31 / 365.25 / 19, rel=1e-9)
+    assert kg(plant, basis="amortised", period="2026-02") == pytest.approx(33.5 * (one + two) * 28 / 365.25 / 19, rel=1e-9)
+    assert lines[lines["phase"] == "write-off"]["factor"].str.startswith("cooling-plant").sum() == 0
 
 
 days = st.integers(0, 1200)
@@ -184,11 +214,12 @@ MONTHS = [f"{year}-{month:02d}" for year in range(2023, 2034) for month in range
 def test_over_a_whole_life_every_kilogram_is_charged_once_and_the_two_bases_meet(nodes: pd.DataFrame, life: float) -> None:
     policy = Refresh(life_years=life)
     lines = scope3(nodes, MONTHS, policy=policy)
-    _, assets = fleet(nodes, policy, "operational", "", Findings())
-    basis = sum(getattr(asset, f"{phase}_kgco2e") for asset in assets for phase in PHASES)
-    retired = {asset.node for asset in assets if asset.retired_us < datetime(2034, 1, 1, tzinfo=UTC).timestamp() * 1e6}
+    lots = [lot for lot in assemble(Inventory(nodes), policy, Findings()).lots if lot.kind != "plant"]
+    lines = without_plants(lines)
+    basis = sum(getattr(lot, f"{phase}_kgco2e") for lot in lots for phase in PHASES)
+    retired = {lot.node for lot in lots if lot.retired_us < datetime(2034, 1, 1, tzinfo=UTC).timestamp() * 1e6}
     assert kg(lines, basis="amortised") == pytest.approx(basis, rel=1e-9)
-    waiting = sum(asset.disposal_kgco2e for asset in assets if asset.node not in retired)
+    waiting = sum(lot.disposal_kgco2e for lot in lots if lot.node not in retired)
     assert kg(lines, basis="incurred") + waiting == pytest.approx(basis, rel=1e-9)
     assert (lines["kgco2e"] >= 0).all()
 
@@ -198,8 +229,7 @@ def test_over_a_whole_life_every_kilogram_is_charged_once_and_the_two_bases_meet
 def test_the_balance_closes_every_month_and_says_what_the_lines_say(nodes: pd.DataFrame, life: float, skip: int) -> None:
     policy = Refresh(life_years=life)
     months = MONTHS[skip : skip + 30]
-    register, assets = fleet(nodes, policy, "operational", "", Findings())
-    rolled = balance(assets, register, months, policy)
+    rolled = balance(assemble(Inventory(nodes), policy, Findings()), months, policy)
     lines = scope3(nodes, months, policy=policy)
     left = (
         rolled["opening_kgco2e"] + rolled["acquired_kgco2e"] - rolled["amortised_kgco2e"] - rolled["written_off_kgco2e"]

@@ -1,0 +1,287 @@
+"""Ranges of sums of entries by Monte Carlo: one draw for each id of energy or factor, shared by all entries that cite it.
+
+An entry is kg x m(energy) x m(factor), each m lognormal with median 1. Draws belong to ids (a stream of random numbers for
+each, seeded by the seed and the id), so statements, months and reports share them, and an entry more changes no other's.
+A sum over entries is sum over factors of m(factor) x (K @ m(energy)), K the kilograms by factor and energy: a matrix
+product in blocks, so that memory hangs on the blocks and not on the entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from carbon.core.spread import sigma_of, unversioned
+from carbon.grid.uncertainty import EXACT_ENERGY, factor_terms
+from carbon.scope2.groups import number
+from carbon.scope3.spread import embodied_terms
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from carbon.grid.uncertainty import Terms
+
+    Floats = NDArray[np.float64]
+    Singles = NDArray[np.float32]
+    Ints = NDArray[np.int64]
+
+LOW, HIGH = 0.025, 0.975
+GENERATOR = "Philox, keyed by BLAKE2b of seed and id"
+BLOCK_BYTES = 1 << 27
+METERED = "energy of"
+_NORMAL = 1.959963984540054  # the 97.5 % point of the standard normal distribution
+_BEHIND = ("method", "factor_kind", "tier", "status", "factor", "gsd2")
+_ROWS_A_TASK = 16
+_NEXT_TO_NOTHING = 1e-6  # of the variance of an entry: what is left of it by rounding
+
+
+class Draws(NamedTuple):
+    """How many draws, of which seed, and the folder of tables of one's own that the entries were reckoned with."""
+
+    draws: int = 10_000
+    seed: int = 1
+    tables: str = ""
+
+
+class Cells(NamedTuple):
+    """Kilograms [kg] by group, factor and energy (places in `factors` and `energies`; 0 is what is exact), sorted."""
+
+    group: Ints
+    factor: Ints
+    energy: Ints
+    kg: Floats
+    factors: list[Terms]
+    energies: list[Terms]
+
+
+def ranges(lines: pd.DataFrame, group: Ints, count: int, draws: Draws) -> tuple[Floats, Floats]:
+    """Low and high end [kg] of the sum of each group of entries and, last, of all: 95 % of the draws lie between.
+
+    `group` is the number of each entry's group, below `count`. An end is never beyond the central value, the plain sum. A
+    group without kilograms, or with an entry whose `gsd2` is missing, has no range.
+    """
+    covered = lines["kgco2e"].notna().to_numpy()
+    stated = lines["gsd2"].notna().to_numpy()
+    known = np.bincount(group[covered], minlength=count + 1) > 0
+    known[group[covered & ~stated]] = False
+    known[count] = covered.any() and not (covered & ~stated).any()
+    used = np.flatnonzero(covered & stated)
+    low, high = (np.full(count + 1, np.nan) for _ in range(2))
+    if len(used):
+        cells = _cells(lines.iloc[used], group[used], count, draws.tables)
+        first = np.flatnonzero(np.diff(cells.group, prepend=-1))
+        central = np.add.reduceat(cells.kg, first)
+        below, above = _deviations(cells, first, draws)
+        low[cells.group[first]] = central + np.minimum(below, 0.0)
+        high[cells.group[first]] = central + np.maximum(above, 0.0)
+    low[~known], high[~known] = np.nan, np.nan
+    return low, high
+
+
+def draws_of(id_: str, draws: Draws) -> Singles:
+    """Standard normal draws [1] that belong to an id, in single precision.
+
+    Half are made (pairs of uniform ones into pairs of normal ones, Box and Muller 1958), the others are these negated: a tail
+    never holds a draw and its negative, so its ends are as sure as those of as many independent ones.
+    """
+    key = hashlib.blake2b(f"{draws.seed} {id_}".encode(), digest_size=16).digest()
+    generator = np.random.Generator(np.random.Philox(key=np.frombuffer(key, "<u8")))
+    quarter = (draws.draws + 3) // 4
+    uniform = generator.random(2 * quarter, dtype=np.float32)
+    radius = np.sqrt(-2 * np.log(1 - uniform[:quarter]))  # 1 - uniform is never 0
+    angle = np.float32(2 * np.pi) * uniform[quarter:]
+    half = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+    return np.concatenate([half, -half])[: draws.draws]
+
+
+def multiplier(terms: Terms, draws: Draws) -> Singles:
+    """Draws [1] of a product of lognormal figures of median 1, less 1: exp(sum sigma z) - 1."""
+    exponent = np.zeros(draws.draws, np.float32)
+    for id_, sigma in terms:
+        exponent += np.float32(sigma) * draws_of(id_, draws)
+    np.exp(exponent, out=exponent)
+    exponent -= 1
+    return exponent
+
+
+def entry_terms(behind: Sequence[str], sigma: float, tables: str = "") -> tuple[Terms, Terms]:
+    """Ids and sigma [1] of an entry's energy and of its factors, which together make the sigma of the entry.
+
+    `behind` are its method, factor_kind, tier, status and factor. Energy that was metered has the id METERED, to which its
+    node belongs; what was modelled that of the model, as a wrong curve is wrong for all nodes alike.
+    """
+    method, kind, tier, status, factor = behind
+    if kind == "embodied":
+        return (), embodied_terms(factor, sigma, tables)
+    factors = factor_terms(kind, tier, status, factor, tables)
+    own = sum(part**2 for _, part in factors)
+    left = sigma**2 - own
+    if kind in EXACT_ENERGY or left <= _NEXT_TO_NOTHING * sigma**2:
+        scale = sigma / own**0.5 if own else 0.0
+        return (), tuple((id_, part * scale) for id_, part in factors)
+    how = unversioned(method.rpartition(" x ")[0])
+    return ((f"energy by {how}" if how else METERED, left**0.5),), factors
+
+
+def _cells(lines: pd.DataFrame, group: Ints, count: int, tables: str) -> Cells:
+    """Entries as cells, with those of all as one group more."""
+    factor, energy, factors, energies = _coded(lines, tables)
+    kg = lines["kgco2e"].to_numpy(float)
+    parts = [_added(one, factor, energy, kg) for one in (group, np.full(len(kg), count))]
+    group, factor, energy, kg = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Cells(group, factor, energy, kg, factors, energies)
+
+
+def _coded(lines: pd.DataFrame, tables: str) -> tuple[Ints, Ints, list[Terms], list[Terms]]:
+    """Place of each entry's factors and energy in lists of those that there are, sorted: no order of entries matters."""
+    behind, first = number([pd.factorize(lines[name], use_na_sentinel=False)[0] for name in _BEHIND])
+    words = lines[list(_BEHIND)].iloc[first].fillna(dict.fromkeys(_BEHIND[:-1], ""))
+    pairs = [
+        entry_terms(row[:-1], sigma_of(max(row[-1], 1.0)), tables) for row in words.itertuples(index=False, name=None)
+    ]
+    factor, factors = _places([one for _, one in pairs])
+    kind, kinds = _places([one for one, _ in pairs])
+    metered = np.array([any(id_ == METERED for id_, _ in one) for one in kinds], bool)
+    node, names = pd.factorize(lines["node"].fillna(""))
+    both, first = number([kind[behind], np.where(metered[kind[behind]], node, 0)])
+    met = zip(kind[behind[first]].tolist(), node[first].tolist(), strict=True)
+    energy, energies = _places([_of_node(kinds[at], str(names[where])) for at, where in met])
+    return factor[behind], energy[both], factors, energies
+
+
+def _of_node(terms: Terms, node: str) -> Terms:
+    return tuple((f"{id_} {node}" if id_ == METERED else id_, sigma) for id_, sigma in terms)
+
+
+def _places(terms: Sequence[Terms]) -> tuple[Ints, list[Terms]]:
+    found = [tuple(term for term in one if term[1] > 0) for one in terms]
+    known = sorted({(), *found})
+    place = {one: at for at, one in enumerate(known)}
+    return np.array([place[one] for one in found], np.int64), known
+
+
+def _added(group: Ints, factor: Ints, energy: Ints, kg: Floats) -> tuple[Ints, Ints, Ints, Floats]:
+    """Kilograms by group, factor and energy, added in the order of their size: no order of entries matters."""
+    order = np.lexsort([kg, energy, factor, group])
+    keys = [column[order] for column in (group, factor, energy)]
+    first = np.flatnonzero(np.any([np.diff(key, prepend=-1) != 0 for key in keys], axis=0))
+    return keys[0][first], keys[1][first], keys[2][first], np.add.reduceat(kg[order], first)
+
+
+def _deviations(cells: Cells, first: Ints, draws: Draws) -> tuple[Floats, Floats]:
+    """Low and high end less the central value [kg] of each group; that of a single cell has a formula."""
+    last = np.append(first[1:], len(cells.group))
+    sigma = np.hypot(_sigmas(cells.factors)[cells.factor[first]], _sigmas(cells.energies)[cells.energy[first]])
+    ends = np.sort([cells.kg[first] * np.expm1(way * _NORMAL * sigma) for way in (-1, 1)], axis=0)
+    drawn = np.flatnonzero(last - first > 1)
+    if len(drawn):
+        chosen = np.concatenate([np.arange(first[at], last[at]) for at in drawn.tolist()])
+        place = np.repeat(np.arange(len(drawn)), (last - first)[drawn])
+        some = cells._replace(
+            group=place, factor=cells.factor[chosen], energy=cells.energy[chosen], kg=cells.kg[chosen]
+        )
+        for at, total in _drawn(some, draws):
+            ends[:, drawn[at]] = _ends(total)
+    return ends[0], ends[1]
+
+
+def _sigmas(terms: Sequence[Terms]) -> Floats:
+    return np.array([np.hypot.reduce([0.0, *(sigma for _, sigma in one)]) for one in terms])
+
+
+def _drawn(cells: Cells, draws: Draws) -> Iterator[tuple[int, Floats]]:
+    """Draws of each group's sum less its central value [kg], one group after the other.
+
+    Rows are (group, factor); with s the kilograms of a row and D what its energies deviate by, a row deviates by
+    (m - 1) s + m D.
+    """
+    first = np.flatnonzero(np.any([np.diff(key, prepend=-1) != 0 for key in (cells.group, cells.factor)], axis=0))
+    row = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(cells.kg))))
+    central, group, factor = np.add.reduceat(cells.kg, first), cells.group[first], cells.factor[first]
+    at_once = max(BLOCK_BYTES // (4 * draws.draws), 1)
+    factors = _Multipliers(cells.factors, draws)
+    total, open_ = np.zeros(draws.draws), int(group[0])
+    for begin in range(0, len(first), at_once):
+        end = min(begin + at_once, len(first))
+        some = slice(int(first[begin]), int(first[end]) if end < len(first) else len(row))
+        deviation = _energy_draws(cells, row, some, begin, end - begin, draws)
+        for at in range(begin, end):
+            if group[at] != open_:
+                yield open_, total
+                total, open_ = np.zeros(draws.draws), int(group[at])
+            less_one = factors.of(int(factor[at]))
+            total += central[at] * less_one
+            if deviation is not None:
+                total += (1 + less_one) * deviation[at - begin]
+    yield open_, total
+
+
+class _Multipliers:
+    """Multipliers of factors, less 1; the last few are kept."""
+
+    def __init__(self, terms: list[Terms], draws: Draws) -> None:
+        """None made yet."""
+        self._terms, self._draws = terms, draws
+        self._kept: dict[Hashable, Singles] = {}
+
+    def of(self, place: int) -> Singles:
+        """Draws [1] of a factor, less 1."""
+        if place not in self._kept:
+            if (len(self._kept) + 1) * 4 * self._draws.draws > BLOCK_BYTES:
+                self._kept.clear()
+            self._kept[place] = multiplier(self._terms[place], self._draws)
+        return self._kept[place]
+
+
+def _energy_draws(cells: Cells, row: Ints, some: slice, begin: int, rows: int, draws: Draws) -> Singles | None:
+    """K @ (m - 1) of some rows [kg], row by draw; None where their energy is exact."""
+    uncertain = np.flatnonzero(cells.energy[some] > 0) + some.start
+    if not len(uncertain):
+        return None
+    energy, met, place = np.unique(cells.energy[uncertain], return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(met))[place]  # energies in the order in which rows meet them: neighbours share rows
+    energy = energy[np.argsort(met)]
+    order = np.argsort(rank, kind="stable")
+    cell, rank = uncertain[order], rank[order]
+    found = np.zeros((rows, draws.draws), np.float32)
+    at_once = max(BLOCK_BYTES // (8 * draws.draws), 1)
+    with ThreadPoolExecutor() as pool:
+        for low in range(0, len(energy), at_once):
+            terms = [cells.energies[at] for at in energy[low : low + at_once]]
+            mine = slice(*np.searchsorted(rank, [low, low + at_once]).tolist())
+            touched, to = np.unique(row[cell[mine]] - begin, return_inverse=True)
+            kilograms = np.zeros((len(touched), len(terms)), np.float32)
+            kilograms[to, rank[mine] - low] = cells.kg[cell[mine]]
+            found[touched] += kilograms @ _multipliers(terms, draws, pool)
+    return found
+
+
+def _multipliers(terms: Sequence[Terms], draws: Draws, pool: ThreadPoolExecutor) -> Singles:
+    """Multipliers less 1, one row for each of some terms."""
+    rows = np.empty((len(terms), draws.draws), np.float32)
+
+    def fill(begin: int) -> None:
+        for at in range(begin, min(begin + _ROWS_A_TASK, len(terms))):
+            rows[at] = multiplier(terms[at], draws)
+
+    list(pool.map(fill, range(0, len(terms), _ROWS_A_TASK)))
+    return rows
+
+
+def _ends(total: Floats) -> tuple[float, float]:
+    """The points of LOW and HIGH, between two draws in proportion."""
+    places = [share * (len(total) - 1) for share in (LOW, HIGH)]
+    below = [int(place) for place in places]
+    above = [min(at + 1, len(total) - 1) for at in below]
+    order = np.partition(total, sorted({*below, *above}))
+    ends = [
+        float(order[at] + (place - at) * (order[next_] - order[at]))
+        for place, at, next_ in zip(places, below, above, strict=True)
+    ]
+    return ends[0], ends[1]
