@@ -166,7 +166,7 @@ def hardware_balance(settings: Settings, now: datetime) -> tuple[pd.DataFrame, F
     findings = Findings()
     nodes = nodes_of(settings, now, findings)
     fleet, inventory = fleet_of(settings, nodes, now, findings)
-    entries = Ledger(settings.path("ledger.path")).live()
+    entries = Ledger(settings.path("ledger.path")).live(columns=("period", "basis", "phase", "factor", "kgco2e"))
     months, policy = sorted(set(entries["period"])), policy_of(settings)
     use = measured_use(settings, nodes, now, months) if months and policy.elastic else None
     rolled = balance(fleet, months, policy, use.outlook if use else None, inventory.estimates)

@@ -76,8 +76,9 @@ def account(
     reckoned = reckon(settings, now=now, window=window, progress=progress, workers=workers, anew=cause == "error")
     reckoned.findings.raise_errors()
     ledger = Ledger(settings.path("ledger.path"))
-    months = set(reckoned.months) | (set(ledger.live()["period"]) if window == EVERYTHING else set())
-    entries = ledger.live(periods=sorted(months))
+    held = ledger.live(columns=("period", "start", "end", "phase", "factor_kind"))
+    months = set(reckoned.months) | (set(held["period"].unique()) if window == EVERYTHING else set())
+    entries = held[held["period"].isin(months)]
     _require_inside(entries, window)
     report_gone(reckoned.lines, window.lines(entries), settings.text("inputs.instruments"), reckoned.findings)
     arguments: dict[str, Any] = {

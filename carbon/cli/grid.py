@@ -209,7 +209,7 @@ def _months(settings: Settings, from_: str | None, to: str | None) -> list[int]:
             raise UsageError(f"--to {to} must be after --from {from_}")
         first, last = cell_of(np.array([begin, end - 1]), "month").tolist()
         return list(range(first, last + 1))
-    posted = sorted(set(Ledger(settings.path("ledger.path")).live()["period"]))
+    posted = sorted(set(Ledger(settings.path("ledger.path")).live(columns=("period",))["period"]))
     if posted:
         return [month_number(month) for month in posted]
     present = now()

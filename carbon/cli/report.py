@@ -118,7 +118,7 @@ def _draws(settings: Settings) -> Draws:
 def _last_month(settings: Settings, as_of: str | None) -> str:
     from carbon.ledger.store import Ledger
 
-    periods = Ledger(settings.path("ledger.path")).live(as_of)["period"]
+    periods = Ledger(settings.path("ledger.path")).live(as_of, columns=("period",))["period"]
     if periods.empty:
         raise NotFoundError("the ledger is empty; run `carbon account` first")
     return str(periods.max())

@@ -56,15 +56,16 @@ def standing(entries: pd.DataFrame) -> pd.DataFrame:
 
     Columns month, node, cohort (`profile/YYYY-MM`), method, and NUMBERS: lives [year], residual [1], busy_hours [h].
     """
-    charged = entries["method"].str.split("@").str[0]
-    some = entries[charged.isin(METHODS) & entries["phase"].isin(["manufacturing", "cooling"])]
-    some = some.drop_duplicates(["period", "node", "factor", "source"])
+    some = entries[entries["phase"].isin(["manufacturing", "cooling"])]
+    some = some.drop_duplicates(["period", "node", "factor", "source", "method"])
+    charged = some["method"].str.split("@").str[0]
+    some, charged = some[charged.isin(METHODS)], charged[charged.isin(METHODS)]
     found = some["source"].str.extract(_TOLD).astype(float)
     table = found.assign(
         month=some["period"].map({period: month_number(period) for period in some["period"].unique()}),
         node=some["node"],
         cohort=some["factor"].str.split("@").str[0],
-        method=charged.loc[some.index].map(METHODS.index),
+        method=charged.map(METHODS.index),
     )
     return table.dropna(subset=list(NUMBERS)).drop_duplicates(["month", "node", "cohort"]).reset_index(drop=True)
 

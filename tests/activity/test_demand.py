@@ -67,7 +67,9 @@ def frames(world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
                 amounts = np.array([cell.occupied, cell.busy, cell.known, np.nan, cell.tokens])
                 use += [(FIRST + at, node, work, *(share * amounts)) for work, share in enumerate((0.25, 0.75))]
     names = ["month", "node", "work", "occupied_device_h", "busy_device_h", "busy_known_device_h", "requests", "tokens"]
-    return pd.DataFrame(use, columns=names), pd.DataFrame(have, columns=["month", "node", "hours", "device_h"])
+    whole = dict.fromkeys(("month", "node"), np.int64)
+    kinds = dict.fromkeys(names, np.float64) | whole | ({"work": np.int64} if "work" in names else {})
+    return pd.DataFrame(use, columns=names).astype(kinds), pd.DataFrame(have, columns=["month", "node", "hours", "device_h"])
 
 
 def plain(world: World, unit: str) -> dict[tuple[str, int], tuple[float, float, float]]:
