@@ -27,7 +27,16 @@ SECRETS = ("token", "user", "password")
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _BY_VARIABLE = {setting.variable: setting for setting in SETTINGS}
 _FOLDERS = ("grid.data", "grid.folder", "hardware.profiles")
-_PATHS = ("inputs.nodes", "inputs.workload", "grid.folder", "hardware.profiles", "ledger.path")
+_PATHS = (
+    "inputs.nodes",
+    "inputs.workload",
+    "inputs.fleet",
+    "inputs.estimates",
+    "grid.folder",
+    "hardware.profiles",
+    "ledger.path",
+)
+_WHOLE = ("uncertainty.draws", "uncertainty.seed")
 _NEAR_WORD, _SAME_WORD = 0.85, 0.9
 _MODELS = ("wear", "elastic", "slots", "break-even")
 
@@ -83,10 +92,20 @@ def load(
     from_options = {name: _checked(_BY_NAME[name], value, "option") for name, value in (overrides or {}).items()}
     defaults: dict[str, Value] = {setting.name: setting.default for setting in SETTINGS}
     settings = Settings(folder, defaults | from_file | from_environment | from_options)
+    _check_together(settings)
     for name in _FOLDERS:
         where = "option" if name in from_options else str(folder / FILE)
         _check_folder(settings, name, _BY_NAME[name].variable if name in from_environment else where, name in absent)
     return settings
+
+
+def _check_together(settings: Settings) -> None:
+    """Raise UsageError for settings that do not go together."""
+    least, most = (settings.number(f"refresh.life_{end}_years") for end in ("least", "most"))
+    if least > most:
+        where = settings.folder / FILE
+        problem = f"refresh.life_least_years = {least:g} is above refresh.life_most_years = {most:g}; swap them"
+        raise UsageError(f"{where} or the environment: {problem}")
 
 
 def to_toml() -> str:
@@ -233,6 +252,8 @@ def _check_bounds(setting: Setting, value: Any, where: str) -> None:
         raise UsageError(f"{where}: refresh.models = {shown(list(value))} may hold {', '.join(_MODELS)}")
     if setting.name == "hardware.life_years" and not 0 < value <= 50:
         raise UsageError(f"{where}: hardware.life_years = {value} must be above 0 and at most 50 years")
+    if setting.name in _WHOLE and value % 1:
+        raise UsageError(f"{where}: {setting.name} = {value:g} must be a whole number")
     if setting.name in LEAST_MOST and not LEAST_MOST[setting.name][0] <= value <= LEAST_MOST[setting.name][1]:
         least, most = LEAST_MOST[setting.name]
         raise UsageError(f"{where}: {setting.name} = {value} must be from {least:g} to {most:g}")

@@ -10,7 +10,7 @@ import pandas as pd
 from carbon.activity.use import available
 from carbon.core.errors import InputError, LedgerError, NotFoundError
 from carbon.core.findings import Findings
-from carbon.core.time import cell_of, month_number, to_us
+from carbon.core.time import cell_of, month_number, month_range_us, month_text, to_us
 from carbon.ledger.store import Ledger
 from carbon.readers.compare import compare_with_nodes
 from carbon.readers.convert import Dialect
@@ -20,8 +20,8 @@ from carbon.readers.nodes import parse_nodes
 from carbon.scope3.attribution import attribute, of_chain, work_shares
 from carbon.scope3.demand import measured, places_of
 from carbon.scope3.hardware import Inventory, assemble, balance, hardware_lines
-from carbon.scope3.policy import Refresh
-from carbon.scope3.terms import standing
+from carbon.scope3.policy import METHODS, Refresh
+from carbon.scope3.terms import Book, standing
 
 NAMED = 8
 TERMS = ("period", "node", "factor", "method", "phase", "source")
@@ -84,9 +84,24 @@ def assembled(settings: Settings, inventory: Inventory, findings: Findings, anew
     Terms by which the ledger has charged a month stand, so that a changed estimate acts on the months to come alone; `anew`
     makes the estimates of past months again.
     """
-    names = settings.text("inputs.nodes"), settings.text("inputs.fleet")
+    names, policy = (settings.text("inputs.nodes"), settings.text("inputs.fleet")), policy_of(settings)
     posted = None if anew else standing(Ledger(settings.path("ledger.path")).live(columns=TERMS))
-    return assemble(inventory, policy_of(settings), findings, names, posted)
+    fleet = assemble(inventory, policy, findings, names, posted)
+    kept = Book(fleet.lots, policy, inventory.estimates, posted).kept()
+    if kept:
+        months = f"{month_text(kept[0])} to {month_text(kept[-1])}"
+        problem = f"charged {months} by other terms than the settings give now: those stand"
+        mend = (
+            "the new ones hold for months that are not posted yet; `carbon account --cause error` makes past ones anew"
+        )
+        findings.note("terms-stand", problem, mend, file=settings.text("ledger.path"))
+    return fleet
+
+
+def needs_use(fleet: Fleet, policy: Refresh) -> bool:
+    """Whether what lots are charged hangs on the use that a workload tells."""
+    by_use = fleet.posted is not None and fleet.posted["method"].eq(METHODS.index("usage")).any()
+    return policy.elastic or policy.method == "usage" or bool(by_use)
 
 
 class Use(NamedTuple):
@@ -106,7 +121,15 @@ def use_of(stream: Stream, months: Sequence[str], unit: str, findings: Findings)
         first = min(first, int(cell_of(np.array([reach[0]]), "month")[0]))
     have = available(register, reach or (0, 0), range(first, last + 1))
     outlook = measured(use, have, register, range(first, last + 1), unit, findings)
-    return Use(outlook, *places_of(use, have, register, stream.works.labels, months))
+    whole = available(register, _whole_months(reach or (0, 0), stream.now_us), range(first, last + 1))
+    return Use(outlook, *places_of(use, whole, register, stream.works.labels, months))
+
+
+def _whole_months(reach_us: tuple[int, int], now_us: int) -> tuple[int, int]:
+    """A reach [us] as whole months, but for one that is not over: what nobody used of a month is idle, later rows or not."""
+    first, last = cell_of(np.array([reach_us[0], reach_us[1] - 1]), "month").tolist()
+    start, end = month_range_us(first, last)
+    return start, end if end <= now_us else reach_us[1]
 
 
 def embodied_lines(
@@ -135,9 +158,8 @@ def _tell_idle(use: Use, chain: set[str], months: Sequence[str], name: str, find
         if idle:
             named = ", ".join(idle[:NAMED]) + (f" and {len(idle) - NAMED} more" if len(idle) > NAMED else "")
             problem = f"no work in {month}: what their hardware is amortised by is unallocated idle"
-            findings.warning(
-                "all-idle", problem, "add their workload, or retire them", file=name, column="node", value=named
-            )
+            mend = "add their workload, or retire them"
+            findings.warning("all-idle", problem, mend, file=name, column="node", value=f"{named} {month}")
 
 
 def measured_use(settings: Settings, nodes: pd.DataFrame, now: datetime, months: Sequence[str]) -> Use | None:
@@ -168,7 +190,7 @@ def hardware_balance(settings: Settings, now: datetime) -> tuple[pd.DataFrame, F
     fleet, inventory = fleet_of(settings, nodes, now, findings)
     entries = Ledger(settings.path("ledger.path")).live(columns=("period", "basis", "phase", "factor", "kgco2e"))
     months, policy = sorted(set(entries["period"])), policy_of(settings)
-    use = measured_use(settings, nodes, now, months) if months and policy.elastic else None
+    use = measured_use(settings, nodes, now, months) if months and needs_use(fleet, policy) else None
     rolled = balance(fleet, months, policy, use.outlook if use else None, inventory.estimates)
     _agree(rolled, entries)
     return rolled, findings

@@ -12,7 +12,7 @@ import pandas as pd
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.findings import Findings, shown
 from carbon.core.time import cell_of, month_text
-from carbon.embodied import fleet_of, measured_use, nodes_of, policy_of
+from carbon.embodied import fleet_of, measured_use, needs_use, nodes_of, policy_of
 from carbon.hardware.parts import BILL, bill
 from carbon.hardware.profiles import find_profile
 from carbon.scope3.lines import amounts
@@ -59,7 +59,7 @@ def held_on(settings: Settings, at_us: int, now: datetime) -> Held:
     nodes = nodes_of(settings, now, findings)
     fleet, inventory = fleet_of(settings, nodes, now, findings)
     policy, month = policy_of(settings), int(cell_of(np.array([at_us]), "month")[0])
-    use = measured_use(settings, nodes, now, [month_text(month)]) if policy.elastic else None
+    use = measured_use(settings, nodes, now, [month_text(month)]) if needs_use(fleet, policy) else None
     lots = holdings(fleet, at_us, policy, use.outlook if use else None, inventory.estimates)
     return Held(lots, fleet, inventory, findings)
 

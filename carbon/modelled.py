@@ -350,7 +350,7 @@ def _report(faults: _Faults, register: Register, names: Sequence[str], findings:
     for node, file, row in sorted(faults.unknown):
         findings.error(
             "no-power", "moves, within the row, to hardware whose profile has no power figures",
-            "give tdp_w and idle_w in the profile, or energy_kwh", file=names[file], row=row, column="node",
+            "give tdp_w and idle_w, whichever it lacks, in the profile, or energy_kwh", file=names[file], row=row, column="node",
             value=register.nodes[node],
         )  # fmt: skip
     rows_cut = Counter(node for node, _, _ in faults.replaced_cut)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.findings import ERROR, Findings
-from carbon.core.time import cell_of, month_text, to_us, us_of
+from carbon.core.time import cell_of, month_number, month_range_us, month_text, to_us, us_of
 from carbon.embodied import assembled, embodied_lines, inventory_of, read_register, use_of
 from carbon.grid.dataset import check_nested
 from carbon.ledger.store import Ledger, Posting
@@ -150,8 +150,24 @@ def reckon(
     hourly = partial(Stream, settings, nodes, files, window, dialect, Findings(), grain="hour")
     market = _market_lines(settings, stream, sums, hourly, supply, findings, workers)
     lines, months = _lines(settings, stream, sums, market, inventory, findings, anew)
+    if np.isinf(lines["kgco2e"].to_numpy(np.float64)).any():
+        line = lines[np.isinf(lines["kgco2e"])].iloc[0]
+        findings.error(
+            "not-finite", f"comes to no finite figure of {line['phase']} in {line['period']}", "check its figures and counts",
+            file=settings.text("inputs.nodes"), column="node", value=line["node"],
+        )  # fmt: skip
+    _tell_in_progress(months[-1], to_us(now), settings.text("inputs.nodes"), findings)
     drawn = _drawn_later(settings, window, months) if supply.id else ""
     return Reckoned(window.lines(lines), months, uncovered, findings, names, stream.rows, drawn)
+
+
+def _tell_in_progress(month: str, now_us: int, name: str, findings: Findings) -> None:
+    """Note that a month which is not over has all of its hardware, and energy so far."""
+    if month_range_us(month_number(month), month_number(month))[1] > now_us:
+        problem = "is not over: its hardware is charged for the whole month, its energy as far as there are rows"
+        findings.note(
+            "month-in-progress", problem, "figures per request fall until it is over", file=name, value=f"month {month}"
+        )
 
 
 def _market_lines(

@@ -11,7 +11,7 @@ import pandas as pd
 from carbon.core.errors import InputError, UsageError
 from carbon.core.findings import Findings
 from carbon.core.time import cell_of, month_number, month_text, to_us
-from carbon.embodied import fleet_of, measured_use, nodes_of, policy_of
+from carbon.embodied import fleet_of, measured_use, needs_use, nodes_of, policy_of
 from carbon.fleet import profiles_of
 from carbon.hardware.offers import offers_for, parse_offers
 from carbon.pools import MONTHS_PER_YEAR, Site, by_family, held_devices, left_out, pool_of, require_figures
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 UNITS = ("acquired", "failed", "retired_scheduled", "retired_forced", "in_service")
+FARTHEST = 600  # months ahead
 CARBON = ("acquired_kgco2e", "amortised_kgco2e", "written_off_kgco2e", "second_life_kgco2e", "open_kgco2e")
 COLUMNS = ("month", "profile", *UNITS, *CARBON, "mean_use", "shortfall")
 MOST_YEARS = 50
@@ -71,7 +72,12 @@ def plan(settings: Settings, wish: Wish, now: datetime, first: str = "") -> Plan
     policy = policy_of(settings)
     _require_sense(wish, policy)
     findings = Findings()
-    month = month_number(first) if first else int(cell_of(np.array([to_us(now)]), "month")[0])
+    present = int(cell_of(np.array([to_us(now)]), "month")[0])
+    month = month_number(first) if first else present
+    if not month_number("2000-01") <= month <= present + FARTHEST:
+        raise UsageError(
+            f"--from {first} is out of reach; name a month from 2000-01 to {month_text(present + FARTHEST)}"
+        )
     pools, remarks = _pools(settings, policy, month, now, findings)
     rated_w = sum(pool.rated_w for pool in pools)
     cap_w = wish.cap_kw * 1000
@@ -100,7 +106,9 @@ def _pools(
     listed = parse_offers(settings.words("refresh.buy"), inventory.profiles)
     use = measured_use(settings, nodes, now, [month_text(month)])
     outlook = use.outlook if use else None
-    (opened,) = roll(fleet, range(month, month + 1), policy, outlook if policy.elastic else None, inventory.estimates)
+    (opened,) = roll(
+        fleet, range(month, month + 1), policy, outlook if needs_use(fleet, policy) else None, inventory.estimates
+    )
     held = held_devices(fleet, opened, policy, to_us(now), profiles_of(inventory))
     if held.empty:
         mend = "add nodes of your own with devices; hardware of others is theirs to replace"

@@ -118,7 +118,7 @@ class Stream:
         self._tracks: dict[int, list[_StepTracks]] = {}
         self._grid_findings: dict[int, Findings] = {}
         self._nodes_file = settings.text("inputs.nodes")
-        self._idle, self._now_us = settings.text("activity.idle"), dialect.now_us
+        self._idle, self.now_us = settings.text("activity.idle"), dialect.now_us
         self._modelled = np.zeros(len(self.register.nodes), bool)
         self._reach_us: tuple[int, int] | None = None
 
@@ -146,7 +146,7 @@ class Stream:
         self.findings.extend(
             dict.fromkeys(one for month in sorted(self._grid_findings) for one in self._grid_findings[month])
         )
-        self._meters.report(self.findings, self._now_us, idle)
+        self._meters.report(self.findings, self.now_us, idle)
         self._unserved.report(self.register, models=self._overheads.models, findings=self.findings)
         return self._finished(merge(pieces, _BY_FILE)) if pieces else pd.DataFrame()
 
@@ -244,7 +244,7 @@ class Stream:
         nodes = self._modelled | chain if self._idle != "always" else np.ones(len(self.register.nodes), bool)
         if self._reach_us is None or not nodes.any():
             return [], {}
-        until_us = self._now_us // DAY_US * DAY_US  # whole days, so that to account again the same day posts nothing
+        until_us = self.now_us // DAY_US * DAY_US  # whole days, so that to account again the same day posts nothing
         reach = Reach(nodes, self.window.months(*self._reach_us), until_us, self._idle, chain)
         rest = np.where(chain, self.works.code(CHAIN_WORK), self.works.code(IDLE_WORK))
         extras = Extras(self._overheads, self.works, self._own_overheads)

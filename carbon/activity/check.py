@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -151,10 +152,6 @@ def _explain_unknown(
     sent = _given(table, "bytes", rows)
     for code, some, column, problem, mend in (
         ("no-load", busy & ~load, "load", "is empty beside busy_fraction", "say decode, prefill, train or mixed"),
-        ("no-power", busy & load, "busy_fraction", "profile {} has no power figures",
-         "give tdp_w and idle_w in the profile, or energy_kwh"),
-        ("no-token-figure", ~busy & tokens, "output_tokens", "profile {} has no energy per token",
-         "give energy_kwh, or busy_fraction and load"),
         ("no-energy", ~busy & ~tokens & sent, "bytes", "gives energy to rows of activity network alone",
          "give the transfer a row of its own, with activity network"),
         ("no-energy", ~busy & ~tokens & ~sent, "storage_tb", "gives energy to rows of activity storage alone",
@@ -162,10 +159,56 @@ def _explain_unknown(
     ):  # fmt: skip
 
         def describe(i: int, column: str = column, problem: str = problem, mend: str = mend) -> dict[str, object]:
-            hardware = register.stretches[register.stretch_at(batch.node[[i]], batch.start_us[[i]])[0]].hardware
-            return {"problem": problem.format(shown(hardware)), "mend": mend, "row": batch.row[i], "column": column}
+            return {"problem": problem, "mend": mend, "row": batch.row[i], "column": column}
 
         findings.each(ERROR, code, file, rows[some], describe)
+    loads = (
+        np.asarray(table["load"].take(pa.array(rows)).cast(pa.string()), object)
+        if load.any()
+        else np.full(len(rows), "")
+    )
+    for code, some, column in (
+        ("no-power", busy & load, "busy_fraction"),
+        ("no-token-figure", ~busy & tokens, "output_tokens"),
+    ):
+        _blame_profiles(code, column, rows[some], loads[some], batch, register, file, findings)
+
+
+def _blame_profiles(
+    code: str,
+    column: str,
+    rows: Ints,
+    loads: NDArray[np.object_],
+    batch: Batch,
+    register: Register,
+    file: str,
+    findings: Findings,
+) -> None:
+    """One finding, at its first row, for all rows that lack the same figures of the same profiles."""
+    stretch = register.stretch_at(batch.node[rows], batch.start_us[rows])
+    kinds = list(zip(stretch.tolist(), loads.tolist(), strict=True))
+    said = {kind: _lacking(code, *kind, register) for kind in dict.fromkeys(kinds)}
+    count = Counter(said[kind] for kind in kinds)
+    first = {said[kind]: i for i, kind in reversed(list(zip(rows.tolist(), kinds, strict=True)))}
+    at = {i: fault for fault, i in first.items()}
+
+    def describe(i: int) -> dict[str, object]:
+        problem, mend = at[i]
+        more = f" ({count[at[i]]:,} rows)" if count[at[i]] > 1 else ""
+        return {"problem": f"{problem}{more}", "mend": mend, "row": batch.row[i], "column": column}
+
+    findings.each(ERROR, code, file, sorted(at), describe)
+
+
+def _lacking(code: str, stretch: int, load: str, register: Register) -> tuple[str, str]:
+    """Which figures which profiles lack, and how to mend it."""
+    if code == "no-token-figure":
+        problem = f"profile {shown(register.stretches[stretch].hardware)} has no energy per token"
+        return problem, "give energy_kwh, or busy_fraction and load"
+    lack = register.power.lacking(stretch, load)
+    problem = "; ".join(f"profile {shown(name)} has no {' and '.join(figures)}" for name, figures in lack.items())
+    word = "it" if sum(map(len, lack.values())) == 1 else "them"
+    return problem, f"give {word} under [power] of the profile, or energy_kwh"
 
 
 def _given(table: pa.Table, column: str, rows: Ints) -> Flags:

@@ -63,6 +63,7 @@ class PowerModel(NamedTuple):
     input_j_per_token: Floats
     output_j_per_token: Floats
     by_batch: tuple[dict[float, float], ...]
+    nodes: tuple[Node, ...]
 
     @classmethod
     def of_nodes(cls, rows: Sequence[Mapping[Hashable, Any]], profiles: Mapping[str, Profile]) -> PowerModel:
@@ -74,7 +75,17 @@ class PowerModel(NamedTuple):
             np.array([node.profile.load.get(f"{way}_j_per_token", np.nan) for node in nodes], float)
             for way in ("input", "output")
         )
-        return cls(table, read, written, tuple(node.profile.output_j_per_token_by_batch for node in nodes))
+        by_batch = tuple(node.profile.output_j_per_token_by_batch for node in nodes)
+        return cls(table, read, written, by_batch, tuple(nodes))
+
+    def lacking(self, stretch: int, load: str) -> dict[str, list[str]]:
+        """Figures that the profiles of a stretch lack for the power of a kind of load, by profile: `tdp_w`, `idle_w`."""
+        node, curve = self.nodes[stretch], curve_of(self.nodes[stretch].profile)
+        lack = {node.profile.id: {"tdp_w": np.isnan(getattr(curve, f"{load}_w")), "idle_w": np.isnan(curve.context_w)}}
+        if node.host:
+            lack[node.host.id] = {"tdp_w": node.host.tdp_w is None, "idle_w": node.host.idle_w is None}
+        named = {name: [figure for figure, absent in figures.items() if absent] for name, figures in lack.items()}
+        return {name: figures for name, figures in named.items() if figures}
 
     def knows_batch(self, stretch: Ints) -> Flags:
         """Whether the profile tells the energy of a token written [J] by size of the batch."""

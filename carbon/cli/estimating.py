@@ -41,3 +41,14 @@ def summary(device: Device, written: Path | None) -> str:
     if device.tdp_w is None:
         lines.append("CAL was not reckoned: it needs --tdp-w. The low figure is HYB / 1.6.")
     return "\n".join([*lines, f"wrote {written}"] if written else lines)
+
+
+def lacking(device: Device, written: Path) -> str:
+    """What the profile that was written says nothing of, what for, and how to add it; empty where it says all."""
+    figures = (
+        (device.tdp_w, "tdp_w = ..", "[power]", "power and plans"),
+        (device.idle_w, "idle_w = { low = .., central = .., high = .. }", "[power]", "power"),
+        (device.bf16_dense_tflops, "bf16_dense_tflops = ..", "[chip]", "plans"),
+    )
+    parts = [f"{key} under {where} ({what})" for figure, key, where, what in figures if figure is None]
+    return f"{written.name} still lacks, for what is in brackets: {'; '.join(parts)}" if parts else ""

@@ -109,6 +109,8 @@ def estimate(
     mass_kg: Annotated[float, typer.Option("--mass-kg", help="Mass with heatsink, without packaging.")],
     dies: Annotated[list[int] | None, typer.Option("--dies", help="How many dies of each kind; left out: one.")] = None,
     tdp_w: Annotated[float | None, typer.Option("--tdp-w", help="Rated power; without it CAL is not reckoned.")] = None,
+    idle_w: Annotated[float | None, typer.Option("--idle-w", help="Power at rest without a context, for the profile.")] = None,
+    bf16_tflops: Annotated[float | None, typer.Option("--bf16-tflops", help="Speed in dense BF16, for the profile.")] = None,
     form_factor: Annotated[str, typer.Option("--form-factor", help="SXM2 to SXM6, OAM, PCIe or 'PCIe LP'.")] = "PCIe",
     packages: Annotated[int | None, typer.Option("--packages", help="Packages of GDDR; left out: one for 2 GB.")] = None,
     board_cm2: Annotated[float | None, typer.Option("--board-cm2", help="Printed board; left out: by form factor.")] = None,
@@ -130,12 +132,14 @@ def estimate(
     target = output and _writable(output, output, replace)
     device = describe(
         die_mm2, dies or [], node_nm, memory_type, memory_gb, mass_kg, tdp_w=tdp_w, form_factor=form_factor, packages=packages,
-        board_cm2=board_cm2, heatsink_kg=heatsink_kg, casing_kg=casing_kg,
+        board_cm2=board_cm2, heatsink_kg=heatsink_kg, casing_kg=casing_kg, idle_w=idle_w, bf16_dense_tflops=bf16_tflops,
     )  # fmt: skip
     if target:
         _write(target, to_toml(profile_tables(device, target.stem, name or target.stem, form_factor)), replace)
     emit(estimating.terms_of(device), format, f"{name or 'device'}: what it embodies [kgCO2e]")
     typer.echo(estimating.summary(device, target), err=format != Format.table)
+    if target and (lacking := estimating.lacking(device, target)):
+        typer.echo(lacking, err=True)
 
 
 @app.command(epilog="Example: carbon hardware fit gpu-power.csv --profile t4")

@@ -28,6 +28,7 @@ GB_PER_PACKAGE = 2.0
 HEAVIEST_KG = 50.0  # an eighth of a rack's baseboard is 4 kg, its share of the whole rack 19 kg
 # Nodes that ACT has no figures of, by the one that stands for them [nm].
 _ALIKE = {16: 14, 12: 14, 6: 7, 4: 5}
+_FORM = re.compile(r"(?:SXM[2-6]?|OAM|PCIE)(?![A-Z0-9])")
 _NODE = re.compile(r"N?(\d{1,3}(?:\.\d+)?)(?:NM|NP|N|P)?")
 
 
@@ -35,14 +36,19 @@ def describe(
     die_mm2: Sequence[float], dies: Sequence[int], node_nm: Sequence[str], memory_type: str, memory_gb: float,
     mass_kg: float, *, tdp_w: float | None = None, form_factor: str = "PCIe", packages: int | None = None,
     board_cm2: float | None = None, heatsink_kg: float | None = None, casing_kg: float | None = None,
+    idle_w: float | None = None, bf16_dense_tflops: float | None = None,
 ) -> Device:  # fmt: skip
     """Device of one or more kinds of dies (area of one [mm2], how many, node [nm]); what is None takes a default.
 
-    Defaults by form factor (`FORMS`): board, heatsink and casing; packages: one for 2 GB of GDDR; rated power [W] has
-    none. Raises UsageError for what cannot be, with near names for an unknown memory, node or form factor.
+    Defaults by form factor (`FORMS`): board, heatsink and casing; packages: one for 2 GB of GDDR; rated power [W],
+    power at rest [W] and speed [TFLOP/s] have none. Raises UsageError for what cannot be, with near names for an unknown
+    memory or node, and the form factors that there are.
     """
     form, memory = _form(form_factor), _memory(memory_type)
     _above_0(("--memory-gb", memory_gb), ("--mass-kg", mass_kg), ("--tdp-w", tdp_w))
+    _above_0(("--idle-w", idle_w), ("--bf16-tflops", bf16_dense_tflops))
+    if idle_w is not None and tdp_w is not None and idle_w >= tdp_w:
+        raise UsageError(f"--idle-w = {idle_w:g} must be below --tdp-w = {tdp_w:g}")
     own = {"board_cm2": board_cm2, "heatsink_kg": heatsink_kg, "casing_kg": casing_kg}
     _not_below_0(*((f"--{name.replace('_', '-')}", value) for name, value in own.items()))
     board = {name: value for name, value in own.items() if value is not None}
@@ -52,6 +58,7 @@ def describe(
         _dies(die_mm2, dies, node_nm), memory, memory_gb, count, mass_kg, tdp_w, form,
         board.get("board_cm2", form.board_cm2), board.get("heatsink_kg", form.heatsink_share * mass_kg),
         board.get("casing_kg", form.casing_share * mass_kg), assumed | default,
+        idle_w, bf16_dense_tflops,
     )  # fmt: skip
     _fits(device)
     return device
@@ -60,12 +67,16 @@ def describe(
 def _form(text: str) -> Form:
     """Form of a form factor: SXM2 to SXM5, SXM6 (Blackwell), OAM, PCIe, and PCIe LP (low profile)."""
     word = text.strip().upper()
-    if word.startswith("PCIE"):
+    found = _FORM.match(word)
+    if found is None:
+        known = "SXM2 to SXM6, OAM, PCIe and PCIe LP"
+        lacking = " (of a superchip, the models lack the CPU and its memory)" if "SUPERCHIP" in word else ""
+        raise UsageError(
+            f"no form factor {shown(text)!r}: known are {known}; give the one that is nearest by build{lacking}"
+        )
+    if found[0] == "PCIE":
         return FORMS["PCIe LP" if "LP" in word or "LOW" in word else "PCIe"]
-    for name in ("SXM6", "SXM", "OAM"):
-        if word.startswith(name):
-            return FORMS[name]
-    raise UsageError(f"no form factor {shown(text)!r}: {_near(word, FORMS)}; or give the nearest of them by build")
+    return FORMS["SXM" if found[0].startswith("SXM") and found[0] != "SXM6" else found[0]]
 
 
 def _memory(text: str) -> str:
@@ -84,12 +95,8 @@ def _near(word: str, known: Iterable[str]) -> str:
 
 
 def _dies(areas: Sequence[float], counts: Sequence[int], nodes: Sequence[str]) -> tuple[Die, ...]:
+    _same_kinds(areas, counts, nodes)
     counts = counts or [1] * len(areas)
-    if not len(areas) == len(counts) == len(nodes) or not areas:
-        raise UsageError(
-            f"{len(areas)} of --die-mm2, {len(counts)} of --dies and {len(nodes)} of --node-nm: give each of them once for "
-            "each kind of die"
-        )
     for area, count in zip(areas, counts, strict=True):
         _above_0(("--die-mm2", area), ("--dies", count))
         if area > LARGEST_DIE_MM2:
@@ -98,6 +105,22 @@ def _dies(areas: Sequence[float], counts: Sequence[int], nodes: Sequence[str]) -
                 "and how many there are with --dies"
             )
     return tuple(Die(area / 100, count, _node(node)) for area, count, node in zip(areas, counts, nodes, strict=True))
+
+
+def _same_kinds(areas: Sequence[float], counts: Sequence[int], nodes: Sequence[str]) -> None:
+    """Refuse options for kinds of dies that are not given for as many kinds; the number of dies may be left out."""
+    words = {"--die-mm2": [f"{area:g}" for area in areas], "--node-nm": [str(node) for node in nodes]}
+    words |= {"--dies": [str(count) for count in counts]} if counts else {}
+    fewest = min(map(len, words.values()))
+    over = [f"{option} {given[fewest]}" for option, given in words.items() if len(given) > fewest]
+    if over:
+        short = [f"{option} ({', '.join(given) or 'none'})" for option, given in words.items() if len(given) == fewest]
+        raise UsageError(
+            f"{' and '.join(over)} would be of kind {fewest + 1} of the dies, and {' and '.join(short)} names {fewest}: give "
+            "each option once for each kind, and how many of a kind with --dies"
+        )
+    if not areas:
+        raise UsageError("no die is given: give --die-mm2 and --node-nm")
 
 
 def _node(text: str) -> int:

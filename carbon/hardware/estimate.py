@@ -76,7 +76,10 @@ class Die(NamedTuple):
 
 
 class Device(NamedTuple):
-    """A device as the models see it; `assumed` names the inputs that are defaults. Rated power [W] may be None."""
+    """A device as the models see it; `assumed` names the inputs that are defaults.
+
+    Rated power [W] may be None, and so may what a profile holds besides: power at rest [W] and speed [TFLOP/s].
+    """
 
     dies: tuple[Die, ...]
     memory_type: str
@@ -89,6 +92,8 @@ class Device(NamedTuple):
     heatsink_kg: float
     casing_kg: float
     assumed: Mapping[str, str]
+    idle_w: float | None = None
+    bf16_dense_tflops: float | None = None
 
 
 class Term(NamedTuple):
@@ -185,7 +190,13 @@ def profile_tables(device: Device, name: str, words: str, form_factor: str) -> d
     area = math.fsum(100 * die.number * die.area_cm2 for die in device.dies)
     chip: dict[str, Any] = {"die_mm2": round(area, 4), "act_node_nm": "+".join(f"{die.node_nm}" for die in device.dies)}
     chip |= {"memory_type": device.memory_type, "memory_gb": device.memory_gb, "source": "as stated"}
-    power = {"power": {"tdp_w": device.tdp_w, "source": "as stated"}} if device.tdp_w is not None else {}
+    if device.bf16_dense_tflops is not None:
+        chip["bf16_dense_tflops"] = device.bf16_dense_tflops
+    power: dict[str, Any] = {} if device.tdp_w is None else {"tdp_w": device.tdp_w}
+    if device.idle_w is not None:
+        power["idle_w"] = dict.fromkeys(Estimate._fields, device.idle_w)
+    if power:
+        power = {"power": power | {"source": "as stated"}}
     return {
         "id": name, "name": words, "kind": "gpu", "form_factor": form_factor, "host": device.form.host,
         "devices_per_host": device.form.devices_per_host, **power, "chip": chip,

@@ -15,6 +15,8 @@ from carbon.core.findings import shown
 from carbon.core.resources import folder
 
 MACHINES = ("gpu", "host", "system")  # what a node may be made of
+STAGES = ("A1-A3", "A1-A4", "A1-A5", "A4", "A5", "A4-A5", "C", "C1", "C2", "C3", "C4", "C1-C4")
+MOST = 1e12  # above any figure of one unit; sums of units then stay finite
 KINDS = (*MACHINES, "plant", "network")
 # Parts add up to their whole but for the noise of adding decimals.
 _SAME = 1e-9
@@ -213,7 +215,7 @@ def _devices_per_host(toml: dict[str, Any]) -> int:
 
 
 def _number(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST:
         raise _Wrong(f"{name} = {shown(repr(value))} must be a number of 0 or more")
     return float(value)
 
@@ -306,4 +308,14 @@ def _stages(embodied: dict[str, Any]) -> tuple[str, ...]:
     stages = _present(embodied, "embodied.stages")
     if not isinstance(stages, list) or not all(isinstance(stage, str) for stage in stages):
         raise _Wrong(f'embodied.stages = {shown(repr(stages))} must be a list of words, such as ["A1-A3", "C"]')
+    unknown = [stage for stage in stages if stage not in STAGES]
+    if unknown or not any(stage.startswith("A1") for stage in stages):
+        known = ", ".join(STAGES)
+        raise _Wrong(
+            f"embodied.stages = {shown(repr(stages))} must hold A1-A3 or more, and words of {known} (EN 15978)"
+        )
+    if any(stage.startswith("C") for stage in stages) and not embodied.get("disposal_included_kgco2e"):
+        raise _Wrong(
+            "embodied.stages holds C, the end of life: say in disposal_included_kgco2e how much of the figure it is"
+        )
     return tuple(stages)

@@ -102,8 +102,10 @@ def _check_versions(nodes: pd.DataFrame, faulty: pd.DataFrame, findings: Finding
         differing = said[(said[column] != first) & ~(said[column].isna() & first.isna())]
         for row in differing.drop_duplicates("node").index:
             faulty.at[row, column] = True
+            empty = bool(said[column].isna()[row])
             findings.error(
-                "node-contradicts", "differs from an earlier row of the node", "give every row of a node the same",
-                file=name, row=row, column=column, value=nodes.at[row, column],
+                "node-contradicts", f"{'is empty and ' if empty else ''}differs from an earlier row of the node",
+                "give every row of a node the same", file=name, row=row, column=column,
+                value=None if empty else nodes.at[row, column],
             )  # fmt: skip
     faulty.loc[twice, "node"] = True

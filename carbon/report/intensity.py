@@ -1,15 +1,21 @@
-"""Emissions per unit of work: of the work that serves requests alone, and of all that stands beside it."""
+"""Emissions per unit of work: of the work that serves requests alone, and of all that stands beside it.
+
+A work is the inference of one product, model and mode on a node in a month. A figure divides emissions of works that state
+the unit by what they state, and never takes those of others. Where a work with a count took no energy, as a meter of its
+node has it, the inference of that node and month is one work; a plant that nodes share goes by the work that it is for.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
+from rich.text import Text
 
 from carbon.core.errors import UsageError
-from carbon.report.cells import clean, round_numbers
+from carbon.report.cells import clean, percent, round_numbers
 from carbon.report.layout import column, fitting, table
 from carbon.report.monthly import GROUPINGS, require_energy_basis, statement
 from carbon.report.view import HARDWARE_PHASES, NOT_STATED, PARTS_SHOWN
@@ -21,12 +27,22 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
     Flags = NDArray[np.bool_]
 
 SERVING = "inference"
+WORK = ("period", "node", "product", "model", "mode")
 UNITS = {"requests": ("g_per_request", 1.0), "tokens": ("g_per_1000_tokens", 1000.0)}
 _GRAMS_PER_KG = 1000.0
 ALONE, WHOLE = "inference alone", "whole statement"
+
+
+class _Works(NamedTuple):
+    """Numbers of the work of each row, of its node and month, and of what is the same work on any node in the month."""
+
+    work: Ints
+    place: Ints
+    kind: Ints
 
 
 def intensities(
@@ -37,30 +53,40 @@ def intensities(
     `entries` are live entries of a ledger; `by` holds `month` and words of carbon.report.monthly.GROUPINGS, one row for
     each combination, sorted, those that name none last. Columns: `kgco2e` is all of it, `served_kgco2e` that of inference
     alone, without idle time, verification, retries, training and what else answers no request; `requests` and `tokens`
-    are those of inference; then `served_g_per_request`, `g_per_request`, `served_g_per_1000_tokens`, `g_per_1000_tokens`.
-    Missing where there are no requests or tokens or nobody knows of any, and where no figure covers the emissions.
+    are those of inference, `requests_kgco2e` and `tokens_kgco2e` what of `served_kgco2e` is of work that states them; then
+    `served_g_per_request`, `g_per_request`, `served_g_per_1000_tokens`, `g_per_1000_tokens`, the served ones of work that
+    states the unit, the others of everything. Missing where nobody knows of any requests or tokens, where no figure covers
+    the emissions, and those of everything where work with served emissions does not state the unit.
     Raises UsageError for a word that is none, NotFoundError for months without Scope 2 on the energy basis.
     """
     words = _words(by)
-    lines = statement(entries, energy, hardware).rename(columns={"period": "month"})
+    lines = statement(entries, energy, hardware)
     require_energy_basis(entries, energy)
-    keys, groups = _groups(lines, words)
-    serves = _serves(lines)
-    kgco2e = _values(lines, "kgco2e")
-    found = keys.assign(kgco2e=_sums(kgco2e, groups), served_kgco2e=_sums(np.where(serves, kgco2e, np.nan), groups))
-    for unit in UNITS:
-        found[unit] = _sums(np.where(serves, _values(lines, unit), np.nan), groups)
+    keys, groups = _groups(lines.rename(columns={"period": "month"}), words)
+    kgco2e, serves = _values(lines, "kgco2e"), _serves(lines)
+    served = np.where(serves, kgco2e, np.nan)
+    found = keys.assign(kgco2e=_sums(kgco2e, groups), served_kgco2e=_sums(served, groups))
+    works, energy_kwh = _works(lines, groups), np.where(serves, _values(lines, "energy_kwh"), np.nan)
+    counts = {unit: np.where(serves, _values(lines, unit), np.nan) for unit in UNITS}
+    states = {unit: serves & _states(count, energy_kwh, works) for unit, count in counts.items()}
+    for unit, count in counts.items():
+        found[unit] = _sums(count, groups)
+    for unit, stated in states.items():
+        found[f"{unit}_kgco2e"] = _sums(np.where(stated, served, np.nan), groups)
     for unit, (name, per) in UNITS.items():
-        for part in ("served_", ""):
-            found[f"{part}{name}"] = _ratio(found[f"{part}kgco2e"], found[unit], _GRAMS_PER_KG * per)
+        of_stated = _sums(np.where(states[unit], counts[unit], np.nan), groups)
+        left_out = ~states[unit] & (np.nan_to_num(served) != 0)
+        all_state = np.array([not left_out[group].any() for group in groups], bool)
+        for part, mass in (("served_", found[f"{unit}_kgco2e"]), ("", found["kgco2e"].where(all_state))):
+            found[f"{part}{name}"] = _ratio(mass, pd.Series(of_stated, dtype=float), _GRAMS_PER_KG * per)
     return found
 
 
 def render_intensities(whole: pd.DataFrame, by_product: pd.DataFrame | None, width: int) -> Table | None:
     """Work, and grams per unit of it, as a table of `width` [terminal cells]: inference alone, the statement, its products.
 
-    Tables as `intensities` gives them, of nothing and of product; a product has all that is its own. None where nobody
-    knows of a request or a token.
+    Tables as `intensities` gives them, of nothing and of product; a product has all that is its own. A line below says of
+    how much of the served emissions the work is known, where that is not all. None where nobody knows of a request or a token.
     """
     if not _any_work(whole).any():
         return None
@@ -73,7 +99,23 @@ def render_intensities(whole: pd.DataFrame, by_product: pd.DataFrame | None, wid
         columns += [
             column(text, round_numbers(rows[key].tolist()), "number") for text, key in ((unit, unit), (head, name))
         ]
-    return table(fitting(columns, width), width, strong=range(2))
+    shown = table(fitting(columns, width), width, strong=range(2))
+    if said := _partly_stated(whole):
+        shown.caption, shown.caption_justify = Text(said), "left"
+    return shown
+
+
+def _partly_stated(whole: pd.DataFrame) -> str:
+    """Of how much of the served emissions each unit is stated, where not of all; empty where there is nothing to say."""
+    row = whole.iloc[0]
+    shares = {unit: row[f"{unit}_kgco2e"] / row["served_kgco2e"] for unit in UNITS if row[unit] > 0}
+    parts: dict[str, list[str]] = {}
+    for unit, share in shares.items():
+        if share < 1:
+            parts.setdefault(percent(share), []).append(unit)
+    return "; ".join(
+        f"{' and '.join(units)}: stated for {share} of the served emissions" for share, units in parts.items()
+    )
 
 
 def _words(by: str | Iterable[str]) -> list[str]:
@@ -96,6 +138,43 @@ def _groups(lines: pd.DataFrame, words: Sequence[str]) -> tuple[pd.DataFrame, li
     order = np.argsort(number, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(number[order])) + 1) if len(order) else []
     return keys.iloc[[int(group[0]) for group in groups]].reset_index(drop=True), groups
+
+
+def _works(lines: pd.DataFrame, groups: Sequence[NDArray[np.intp]]) -> _Works:
+    """Which work, place and kind of work each row is of, those of two groups apart but for kinds."""
+    group = np.empty(len(lines), np.int64)
+    for number, rows in enumerate(groups):
+        group[rows] = number
+    keys = lines[list(WORK)].astype("str").fillna("").assign(group=group)
+    names = (["group", *WORK], ["group", *WORK[:2]], [WORK[0], *WORK[2:]])
+    return _Works(*(np.asarray(keys.groupby(some, sort=False).ngroup(), np.int64) for some in names))
+
+
+def _states(count: Floats, energy_kwh: Floats, works: _Works) -> Flags:
+    """Rows of works that state a count of which the energy [kWh] is known: their own, or that of their node and month.
+
+    Of work without energy on a node (its part of a plant that nodes share) that work elsewhere in the month decides.
+    """
+    bare = _counted(count, works.work) & _without_energy(energy_kwh, works.work)
+    metered_as_one = np.bincount(works.place, bare)[works.place] > 0
+    work = np.where(metered_as_one, len(count) + works.place, works.work)
+    states: Flags = _counted(count, work) & ~_without_energy(energy_kwh, work)
+    takes, kind = ~np.isnan(energy_kwh), works.kind
+    elsewhere = (np.bincount(work, takes)[work] == 0) & (np.bincount(kind, takes & ~states)[kind] == 0)
+    return states | (elsewhere & (np.bincount(kind, takes & states)[kind] > 0))
+
+
+def _counted(count: Floats, work: Ints) -> Flags:
+    """Rows of works with a count above 0: a workload with a column of counts holds 0 for what states none."""
+    counted: Flags = np.bincount(work, np.nan_to_num(count) > 0)[work] > 0
+    return counted
+
+
+def _without_energy(energy_kwh: Floats, work: Ints) -> Flags:
+    """Rows of works whose energy is known to be 0."""
+    known, some = ~np.isnan(energy_kwh), np.nan_to_num(energy_kwh) != 0
+    without: Flags = (np.bincount(work, known)[work] > 0) & (np.bincount(work, some)[work] == 0)
+    return without
 
 
 def _serves(lines: pd.DataFrame) -> Flags:
@@ -138,5 +217,6 @@ def _products(by_product: pd.DataFrame | None) -> list[pd.DataFrame]:
     sums = {name: [math.fsum(others[name].dropna())] for name in ("kgco2e", *UNITS)}
     rest = pd.DataFrame({"product": f"({len(others):,} others)"} | sums)
     for unit, (name, per) in UNITS.items():
-        rest[name] = _ratio(rest["kgco2e"], rest[unit], _GRAMS_PER_KG * per)
+        stated = 1.0 if others[name].notna().all() else math.nan
+        rest[name] = _ratio(rest["kgco2e"] * stated, rest[unit], _GRAMS_PER_KG * per)
     return [shown.iloc[:PARTS_SHOWN], rest]

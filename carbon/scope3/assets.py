@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from carbon.activity.power import node_of
 from carbon.core.time import us_of
 from carbon.hardware.logistics import lane_km
 from carbon.scope3.listed import listed_lots
-from carbon.scope3.lots import NEVER_US, Lot, Position, Service, gsd2_by_phase, lot_of
+from carbon.scope3.lots import NEVER_US, RESOLD, Lot, Position, Service, gsd2_by_phase, lot_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -85,12 +85,14 @@ def _derived(
     for node, group in groupby(records, key=lambda record: str(record[0]["node"])):
         rows = list(group)
         first, number, _, end = rows[0]
-        changes = [(_units(row, profiles, extent), start) for row, _, start, _ in rows]
-        held = [one for one in _holdings(changes, end) if (node, _of_hosts(one[0], profiles, extent)) not in told]
+        changes = [(_whose(row, _units(row, profiles, extent)), start) for row, _, start, _ in rows]
+        held = [one for one in _holdings(changes, end) if (node, _of_hosts(one[0][0], profiles, extent)) not in told]
+        handed = {now[2] for before, now in pairwise(rows) if before[0]["boundary"] != now[0]["boundary"]}
         at = position_of(first, countries)
-        used = [_profile(profile, profiles, extent) for profile, *_ in held]
+        used = [_profile(profile, profiles, extent) for (profile, _), *_ in held]
         for profile, (_, units, begin, until) in zip(used, held, strict=True):
-            yield lot_of(node, ((begin, node),), profile, units, Service(begin, begin, until), at, policy, name)
+            service = Service(begin, begin, until, RESOLD if until in handed else "scrapped")
+            yield lot_of(node, ((begin, node),), profile, units, service, at, policy, name)
         if held:
             _warn(node, int(str(number)), at, countries.get(first["zone"]) or first["zone"], used, findings, name)
 
@@ -117,9 +119,16 @@ def _of_hosts(name: str, profiles: Mapping[str, Profile], extent: Extent) -> boo
     return _profile(name, profiles, extent).kind in HOST_KINDS
 
 
-def _holdings(changes: Sequence[tuple[dict[str, float], int]], retired: int) -> Iterator[tuple[str, float, int, int]]:
-    """(profile, units, in service, retired) of one node from its counts over time, oldest units retired first."""
-    held: dict[str, list[list[float]]] = {}
+def _whose(row: Mapping[Hashable, Any], units: Mapping[str, float]) -> dict[tuple[str, str], float]:
+    """Units by profile and boundary: what another owns from a day on is other hardware from then on."""
+    return {(name, str(row["boundary"])): count for name, count in units.items()}
+
+
+def _holdings(
+    changes: Sequence[tuple[dict[tuple[str, str], float], int]], retired: int
+) -> Iterator[tuple[tuple[str, str], float, int, int]]:
+    """((profile, boundary), units, in service, retired) of one node from its counts over time, oldest units retired first."""
+    held: dict[tuple[str, str], list[list[float]]] = {}
     for wanted, start in changes:
         for name in sorted(held.keys() | wanted.keys()):
             lots = held.setdefault(name, [])

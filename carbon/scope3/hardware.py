@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from carbon.activity.register import build_register
+from carbon.core.errors import UsageError
 from carbon.core.findings import Findings
 from carbon.core.time import month_number
 from carbon.hardware.profiles import find_profile
@@ -46,20 +47,23 @@ class Inventory(NamedTuple):
 
 def scope3(
     nodes: pd.DataFrame, months: Sequence[str], *, demand: pd.DataFrame | None = None, policy: Refresh | None = None,
-    fleet: pd.DataFrame | None = None, consolidation: str = "operational", profiles: str = "",
-    findings: Findings | None = None,
+    fleet: pd.DataFrame | None = None, estimates: pd.DataFrame | None = None, consolidation: str = "operational",
+    profiles: str = "", findings: Findings | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Embodied emissions of the nodes' hardware for months (`YYYY-MM`), both bases; kgco2e [kg].
 
     One line a month, lot, phase and stretch, columns as the ledger's, `start` to `source`, plus `period`. Own hardware
     has lines `incurred` (category 2, 4, 5) and `amortised`; other hardware a period cost, basis `either`. What was acquired
-    before the first month is not incurred. A phase that no figure covers has lines with empty kgco2e. `demand` (see
-    carbon.scope3.demand.outlook_of: month, device_h, busy_device_h [h], zone, profile) makes planned lives respond; without
+    before the first month is not incurred. A phase that no figure covers has lines with empty kgco2e. `demand` (month, growth
+    [1/year], use [1]; carbon.scope3.demand.outlook_of) makes planned lives respond; without
     it they are `policy.life_years`. `fleet` lists assets (read_fleet), else they follow from the nodes.
-    Raises InputError for unknown zones or profiles. (GHG Protocol Scope 3 Standard, categories 2, 4, 5.)
+    `estimates` are planned lives that hold from a month on (valid_from, profile, life_years). Raises InputError for unknown
+    zones or profiles, UsageError for months that are none. (GHG Protocol Scope 3 Standard, categories 2, 4, 5.)
     """
     from carbon.scope3.demand import outlook_of
 
+    if isinstance(months, str) or not len(months):
+        raise UsageError(f"months = {months!r} must be a list of months, such as ['2026-10']")
     found = Findings() if findings is None else findings
     policy = policy or (FIXED_LIFE if demand is None else Refresh())
     inventory = Inventory(nodes, fleet, None, consolidation, profiles)
@@ -67,7 +71,7 @@ def scope3(
     if findings is None:
         found.raise_errors()
     outlook = None if demand is None else outlook_of(demand, held.register)
-    return hardware_lines(held, months, policy, outlook)
+    return hardware_lines(held, months, policy, outlook, estimates)
 
 
 def assemble(
@@ -143,9 +147,20 @@ def balance(
 
 
 def _extent(inventory: Inventory) -> Extent:
-    plants = tuple(find_profile(name, inventory.profiles) for name in (inventory.cooling, inventory.building) if name)
-    switch = find_profile(inventory.network, inventory.profiles) if inventory.network else None
+    cooling, building = (_of_kind(name, "plant", inventory) for name in (inventory.cooling, inventory.building))
+    switch = _of_kind(inventory.network, "network", inventory)
+    plants = tuple(one for one in (cooling, building) if one is not None)
     return Extent(plants, switch, inventory.switches_per_host, inventory.tables)
+
+
+def _of_kind(name: str, kind: str, inventory: Inventory) -> Profile | None:
+    """Profile that a setting names, None where it names none. Raises UsageError for one of another kind."""
+    profile = find_profile(name, inventory.profiles) if name else None
+    if profile is not None and profile.kind != kind:
+        raise UsageError(
+            f"[hardware] names {name}, a profile of kind {profile.kind}; cooling and building take a plant, network a network"
+        )
+    return profile
 
 
 def _profiles(nodes: pd.DataFrame, fleet: pd.DataFrame | None, own: str) -> Mapping[str, Profile]:

@@ -152,16 +152,18 @@ def _lines(fleet: Fleet, draft: Draft) -> pd.DataFrame:
     lots, of_lot = np.unique(draft.lot, return_inverse=True)
     some = [fleet.lots[at] for at in lots.tolist()]
     routes = [stretch.route for stretch in fleet.register.stretches]
+    built = fleet.built[draft.lot]  # whose a lot is does not change where it serves
     frame = pd.DataFrame(index=range(len(of_lot)), columns=line_columns(), dtype=object)
     for name in ("energy_kwh", "requests", "tokens", "biogenic_kgco2"):
         frame[name] = np.nan
     frame["start"], frame["end"] = (instants(pd.Series(us)) for us in (draft.start, draft.end))
     frame["scope"] = np.full(len(of_lot), 3)
-    frame["category"] = pd.array([_place(route, draft.phase).category for route in routes], "Int64").take(draft.stretch)
+    frame["category"] = pd.array([_place(route, draft.phase).category for route in routes], "Int64").take(built)
     frame["phase"] = "write-off" if draft.method == WRITE_OFF else draft.phase
     basis = "incurred" if draft.method == INCURRED else "amortised"
-    frame["basis"] = texts([basis if route.owned else "either" for route in routes], draft.stretch)
-    for name in ("node", "operator", "zone", "boundary"):
+    frame["basis"] = texts([basis if route.owned else "either" for route in routes], built)
+    frame["boundary"] = texts([stretch.boundary for stretch in fleet.register.stretches], built)
+    for name in ("node", "operator", "zone"):
         frame[name] = texts([getattr(stretch, name) for stretch in fleet.register.stretches], draft.stretch)
     for name in _EMPTY:
         frame[name] = pd.Series([None] * len(of_lot), dtype="str")

@@ -101,8 +101,8 @@ class Fleet:
         onward = np.append(self._lot[1:] == self._lot[:-1], False)[: len(places)]
         self._until = np.where(onward, np.append(self._from[1:], 0)[: len(places)], self.retired_us[self._lot])
         self._from[self._first] = self.in_service_us
-        built = register.stretch_at(self._node[self._first], self.in_service_us)
-        self.owned = np.array([register.stretches[at].route.owned for at in built], bool)
+        self.built = register.stretch_at(self._node[self._first], self.in_service_us)
+        self.owned = np.array([register.stretches[at].route.owned for at in self.built], bool)
 
     def stretch_at(self, at_us: Ints) -> Ints:
         """Stretch of each lot's node at an instant of its own [us]; plants stay where they were built."""

@@ -90,10 +90,7 @@ class Book:
 
     def at(self, month: int) -> Terms:
         """Terms of a month."""
-        terms = Terms._make(column.copy() for column in self._policy)
-        for since, whose, years in self._changes:
-            if since <= month:
-                terms.base_years[whose] = years
+        terms = self._planned(month)
         for first, lots, rows in self._first:
             if month < first:
                 _put(terms, lots, rows, life=False)
@@ -101,13 +98,32 @@ class Book:
             _put(terms, *self._posted[month], life=True)
         return terms
 
+    def kept(self) -> list[int]:
+        """Months whose posted terms are others than the policy and the estimates give for them now."""
+        return [month for month, (lots, rows) in sorted(self._posted.items()) if self._differs(month, lots, rows).any()]
+
+    def _planned(self, month: int) -> Terms:
+        """Terms of a month by the policy and the estimates alone."""
+        terms = Terms._make(column.copy() for column in self._policy)
+        for since, whose, years in self._changes:
+            if since <= month:
+                terms.base_years[whose] = years
+        return terms
+
+    def _differs(self, month: int, lots: Ints, rows: pd.DataFrame) -> Flags:
+        planned = self._planned(month)
+        same = planned.method[lots] == rows["method"].to_numpy()
+        for name in NUMBERS[1:]:
+            same &= getattr(planned, name)[lots] == rows[name].to_numpy()
+        return ~same
+
     def _opening(self, count: int) -> list[tuple[int, Ints, pd.DataFrame]]:
-        """First month of each posted lot, with its terms: what came before the ledger went by them."""
+        """First month of each posted lot whose terms have changed since: what came before the ledger went by the old ones."""
         seen = np.zeros(count, bool)
         found = []
         for month in sorted(self._posted):
             lots, rows = self._posted[month]
-            new = ~seen[lots]
+            new = ~seen[lots] & self._differs(month, lots, rows)
             found.append((month, lots[new], rows[new]))
             seen[lots] = True
         return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,8 +11,12 @@ from carbon.activity.batch import encode
 from carbon.activity.check import check_rows
 from carbon.activity.register import Codes
 from carbon.core.findings import Findings
+from carbon.hardware.profiles import profile_file
 from tests.activity.cases import HOUR_US, START_US, register, table
-from tests.worlds import us_of
+from tests.worlds import PROFILE, us_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ZONES = {"GB": 1, "DE": 1, "FR": 1}
 FULL_KW = (8 * 700 + 4600) / 1000  # eight H100 and their host
@@ -95,3 +100,28 @@ def test_energy_that_cannot_be_modelled_says_what_lacks(
     """The cell to fill in, or the figure that the profile has not."""
     code, column = expected
     assert _check(node, row) == ([False], [("error", code, 2, column)])
+
+
+@pytest.mark.parametrize(
+    ("lacks", "host_lacks", "said"),
+    [
+        ("idle_w", "", "profile h100-sxm5-80gb has no idle_w (2 rows); give it under [power] of the profile, or energy_kwh"),
+        ("tdp_w", "", "profile h100-sxm5-80gb has no tdp_w (2 rows); give it under [power]"),
+        ("tdp_w|idle_w", "", "profile h100-sxm5-80gb has no tdp_w and idle_w (2 rows); give them under [power]"),
+        ("", "idle_w", "profile dgx-h100-host has no idle_w (2 rows); give it under [power]"),
+        ("tdp_w", "idle_w", "profile h100-sxm5-80gb has no tdp_w; profile dgx-h100-host has no idle_w (2 rows); give them"),
+    ],
+)
+def test_power_that_lacks_is_named_once_for_a_profile(tmp_path: Path, lacks: str, host_lacks: str, said: str) -> None:
+    """The figures that are missing and no others, of the device or of its host; once, whatever the rows."""
+    own = {}
+    for name, absent in ((PROFILE, lacks), ("dgx-h100-host", host_lacks)):
+        text = profile_file(name).read_text(encoding="utf-8")
+        own[name] = tmp_path / f"{name}.toml"
+        own[name].write_text(re.sub(rf"(?m)^({absent or 'nothing'}) = .*$", "", text), encoding="utf-8")
+    made, findings = register({"hardware": str(own[PROFILE]), "host": str(own["dgx-h100-host"])}), Findings()
+    given = table(*[{"busy_fraction": 0.5, "load": load} for load in ("decode", "train")])
+    assert not check_rows(given, encode(given, made, Codes()), made, ZONES, "w.csv", findings).any()
+    (found,) = findings
+    assert (found.code, found.row, found.column) == ("no-power", 2, "busy_fraction")
+    assert said in str(found)

@@ -47,6 +47,10 @@ FAULTS = (
         "no mass", fleet(ASSET.replace(",3,", ",0,")), "too-low", "fleet.csv:2 mass_kg = '0.0'", "0.001 or more kg",
     ),
     Fault(
+        "mass beyond any", fleet(ASSET.replace(",3,", ",1e308,")),
+        "too-high", "fleet.csv:2 mass_kg = '1e+308'", "1e+07 or less kg",
+    ),
+    Fault(
         "no planned life", file("estimates.csv", "valid_from,life_years\n2024-07-01,0\n"),
         "too-low", "estimates.csv:2 life_years = '0.0'", "0.1 or more years",
     ),

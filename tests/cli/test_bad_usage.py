@@ -84,6 +84,11 @@ SETTINGS = (
     BadSetting("unknown tier", '[grid]\ntiers = ["guess"]\n', ("grid.tiers = ['guess']", "measured, typical")),
     BadSetting("no life", "[hardware]\nlife_years = 0\n", ("hardware.life_years = 0.0", "above 0")),
     BadSetting("life that is no number", "[hardware]\nlife_years = nan\n", ("hardware.life_years = nan", "above 0")),
+    BadSetting("lives the wrong way round", "[refresh]\nlife_least_years = 9\n", ("life_least_years = 9 is above",)),
+    BadSetting("half a seed", "[uncertainty]\nseed = 1.5\n", ("uncertainty.seed = 1.5", "whole number")),
+    BadSetting("unknown model", '[refresh]\nmodels = ["luck"]\n', ("refresh.models = ['luck']", "wear, elastic, slots")),
+    BadSetting("elasticity out of range", "[refresh]\ngrowth_elasticity = -1\n", ("growth_elasticity = -1.0", "from 0 to 5")),
+    BadSetting("no fleet file", '[inputs]\nfleet = ""\n', ("inputs.fleet = ''", "names nothing")),
     BadSetting("zone of times", '[inputs]\ntime_zone = "Berlin"\n', ("inputs.time_zone = 'Berlin'", "Europe/Berlin")),
 )  # fmt: skip
 

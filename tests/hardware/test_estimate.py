@@ -216,8 +216,11 @@ def test_nodes_by_the_one_that_stands_for_them(given_: str, node: int) -> None:
         ({"die_mm2": [-8.0]}, "--die-mm2 = -8 must be"),
         ({"die_mm2": [math.nan]}, "--die-mm2 = nan must be"),
         ({"die_mm2": [1600.0]}, "more than one die can have (858 mm2)"),
-        ({"die_mm2": []}, "0 of --die-mm2, 1 of --dies and 1 of --node-nm"),
-        ({"node_nm": ["5", "7"]}, "1 of --die-mm2, 1 of --dies and 2 of --node-nm"),
+        ({"die_mm2": []}, "--node-nm 5 and --dies 1 would be of kind 1 of the dies, and --die-mm2 (none) names 0"),
+        ({"die_mm2": [], "dies": [], "node_nm": []}, "no die is given"),
+        ({"node_nm": ["5", "7"], "dies": []}, "--node-nm 7 would be of kind 2 of the dies, and --die-mm2 (814) names 1"),
+        ({"node_nm": ["5", "7"], "dies": [2]}, "7 would be of kind 2 of the dies, and --die-mm2 (814) and --dies (2) names 1"),
+        ({"die_mm2": [814.0, 90.0]}, "--die-mm2 90 would be of kind 2 of the dies, and --node-nm (5) and --dies (1) names 1"),
         ({"dies": [0]}, "--dies = 0 must be"),
         ({"node_nm": ["9"]}, "no figure for node '9': the nearest known are 7, 8, 10 nm"),
         ({"node_nm": ["nan"]}, "no figure for node 'nan'"),
@@ -232,7 +235,14 @@ def test_nodes_by_the_one_that_stands_for_them(given_: str, node: int) -> None:
         ({"mass_kg": 2500.0, "tdp_w": None}, "is it in grams"),
         ({"mass_kg": 45.0, "die_mm2": [5.0], "memory_gb": 1.0, "tdp_w": 1.0}, "too heavy"),
         ({"tdp_w": -700.0}, "--tdp-w = -700 must be"),
-        ({"form_factor": "SMX"}, "near names: SXM"),
+        ({"form_factor": "SMX"}, "no form factor 'SMX': known are SXM2 to SXM6, OAM, PCIe and PCIe LP"),
+        ({"form_factor": "SXM7"}, "no form factor 'SXM7'"),
+        ({"form_factor": "SXMfoo"}, "no form factor 'SXMfoo'"),
+        ({"form_factor": "PCIexpress"}, "no form factor 'PCIexpress'"),
+        ({"form_factor": "GB200 superchip"}, "of a superchip, the models lack the CPU and its memory"),
+        ({"idle_w": 0.0}, "--idle-w = 0 must be"),
+        ({"idle_w": 700.0}, "--idle-w = 700 must be below --tdp-w = 700"),
+        ({"bf16_dense_tflops": -1.0}, "--bf16-tflops = -1 must be"),
         ({"packages": 8}, "--packages counts packages of GDDR; HBM3 goes by --memory-gb"),
         ({"memory_type": "GDDR6", "packages": 0}, "--packages = 0 must be"),
         ({"board_cm2": -1.0}, "--board-cm2 = -1 must be a number of 0 or more"),
@@ -293,7 +303,11 @@ def test_a_profile_of_an_estimate_is_shown_listed_and_accounted(project: Project
     path = folder / "chip.toml"
     words = ("hardware", "estimate", *WORDS, "--tdp-w", "700", "--form-factor", "SXM5", "--name", "Our chip", "-o", str(path))
     made = project.run(*words)
-    assert (made.code, made.err) == (0, "")
+    assert made.code == 0
+    assert made.err == (
+        "chip.toml still lacks, for what is in brackets: idle_w = { low = .., central = .., high = .. } under [power] (power); "
+        "bf16_dense_tflops = .. under [chip] (plans)\n"
+    )
     assert f"wrote {path}" in made.out
     again = project.run(*words)
     assert (again.code, again.out) == (2, "")
@@ -313,3 +327,24 @@ def test_a_profile_of_an_estimate_is_shown_listed_and_accounted(project: Project
     lines = project.live().query("basis == 'incurred' and phase == 'manufacturing' and node == 'a'")
     devices = lines[lines["factor"].str.startswith("chip/")]
     assert devices["kgco2e"].sum() == pytest.approx(8 * (161.8 - 1.51 * 2.5))
+
+
+def test_the_figures_for_power_and_plans_are_written_where_they_are_given(project: Project) -> None:
+    """Power at rest and speed are in the profile as stated; nothing is said to lack, and busy fractions are reckoned."""
+    folder = project.folder / "hardware_profiles"
+    folder.mkdir()
+    words = ("hardware", "estimate", *WORDS, "--tdp-w", "700", "--idle-w", "72", "--bf16-tflops", "989", "-o")
+    made = project.run(*words, str(folder / "chip.toml"))
+    assert (made.code, made.err) == (0, "")
+    profile = read_profile(folder / "chip.toml")
+    assert (profile.idle_w, profile.bf16_dense_tflops) == ((72.0, 72.0, 72.0), 989.0)
+    alone = project.run("hardware", "estimate", *WORDS, "--idle-w", "72", "-o", str(folder / "rest.toml"))
+    assert "tdp_w = .. under [power] (power and plans); bf16" in alone.err
+    assert read_profile(folder / "rest.toml").tdp_w is None
+    project.change("nodes.csv", 2, hardware="chip")
+    rows = [["start", "end", "node", "busy_fraction", "load"], ["2026-10-01", "2026-10-02", "a", "0.5", "decode"]]
+    for old in (project.folder / "workload").iterdir():
+        old.unlink()
+    project.put_rows("workload/busy.csv", rows)
+    checked = project.run("check")
+    assert "no-power" not in checked.text, checked.text

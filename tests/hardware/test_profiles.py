@@ -197,3 +197,21 @@ def test_the_tool_makes_the_bundled_profiles_byte_for_byte(tmp_path: Path) -> No
     assert made.returncode == 0, made.stderr
     bundled = {path.name: path.read_bytes() for path in (ROOT / "hardware_profiles").iterdir() if path.name != "SOURCES.md"}
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == bundled
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        ('["Z9"]', "must hold A1-A3 or more"),
+        ("[]", "must hold A1-A3 or more"),
+        ('["A1-A3", "B6"]', "words of A1-A3"),
+        ('["A1-A3", "C1-C4"]', "say in disposal_included_kgco2e how much of the figure it is"),
+    ],
+)
+def test_stages_are_words_of_the_norm_and_an_end_of_life_says_how_much_it_is(tmp_path: Path, stages: str, said: str) -> None:
+    text = FILES["h100-sxm5-80gb"].read_text(encoding="utf-8")
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace('stages = ["A1-A3"]', f"stages = {stages}"), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"mine\.toml is not a hardware profile") as caught:
+        read_profile(path)
+    assert said in str(caught.value)

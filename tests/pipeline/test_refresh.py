@@ -219,3 +219,67 @@ def test_lost_workload_of_earlier_months_moves_no_life_that_was_posted(project: 
         (project.folder / f"workload/{month}.csv").unlink()
     assert "says the same already" in ok(project, "account", "--month", "2024-04")
     assert len(entries(project)) == len(before)
+
+
+def test_a_dated_estimate_does_not_leak_back_whatever_is_accounted_first(project: Project) -> None:
+    """March first, then everything: January goes by the life that was planned then."""
+    project.write("estimates.csv", "valid_from,profile,life_years\n2024-03-01,,4\n")
+    ok(project, "account", "--month", "2024-03")
+    ok(project, "account")
+    found = entries(project)
+    assert found["reverses"].isna().all()
+    bases = gpus(found).drop_duplicates("period").set_index("period")["source"].str.extract(r"of (\S+) years", expand=False)
+    assert bases.to_dict() == {"2024-01": "5.0", "2024-02": "5.0", "2024-03": "4.0", "2024-04": "4.0"}
+
+
+def test_terms_that_stand_are_said(project: Project) -> None:
+    ok(project, "account")
+    assert "terms-stand" not in project.run("account").text
+    project.write("carbon.toml", "[hardware]\nlife_years = 4\n")
+    assert "2024-01 to 2024-04 by other terms" in project.run("account").text
+
+
+def test_usage_without_models_is_balanced_by_the_use_that_was_measured(project: Project) -> None:
+    project.write("carbon.toml", '[hardware]\nmethod = "usage"\n[refresh]\nmodels = []\n')
+    ok(project, "account")
+    ok(project, "ledger", "balance")
+
+
+def test_hardware_that_changes_hands_leaves_one_book_and_enters_the_other(project: Project) -> None:
+    """Sold and leased back in March: own until then, a cost of the period from then on, and the balance is the ledger's."""
+    header, rest = NODES.split("\n", 1)
+    versions = "a,op,h100-sxm5-80gb,8,DE,own,2024-01-01,\na,op,h100-sxm5-80gb,8,DE,leased,2024-01-01,2024-03-11\n"
+    project.write("nodes.csv", f"{header},valid_from\n{versions}b,{rest.splitlines()[1][2:]},\n")
+    ok(project, "account")
+    mine = entries(project).query("node == 'a' and phase == 'manufacturing'")
+    mine = mine[mine["factor"].str.startswith("h100")]
+    assert set(mine.loc[mine["basis"] == "amortised", "period"]) == {"2024-01", "2024-02", "2024-03"}
+    assert set(mine.loc[mine["basis"] == "either", "period"]) == {"2024-03", "2024-04"}
+    assert set(mine.loc[mine["basis"] == "either", "category"]) == {8}
+    frame = pd.read_csv(io.StringIO(ok(project, "ledger", "balance", "--format", "csv")))
+    gone = frame.query("profile == 'h100-sxm5-80gb' and cohort == '2024-01' and month == '2024-03'")
+    assert gone["written_off_kgco2e"].iloc[0] > 0
+
+
+def test_an_asset_stays_its_owners_where_it_serves_a_leased_node(project: Project) -> None:
+    project.write("nodes.csv", NODES.replace("b,op,h100-sxm5-80gb,8,DE,own", "b,op,h100-sxm5-80gb,8,DE,leased"))
+    head = "asset,node,profile,devices,acquired,in_service,valid_from\n"
+    first = "cards,{node},h100-sxm5-80gb,8,2024-01-01,2024-01-01,{since}\n"
+    project.write("fleet.csv", head + first.format(node="a", since="") + first.format(node="b", since="2024-03-11"))
+    ok(project, "account")
+    cards = entries(project).query("phase == 'manufacturing' and basis == 'amortised' and node == 'b'")
+    assert set(cards["period"]) == {"2024-03", "2024-04"}
+    ok(project, "ledger", "balance")
+
+
+def test_a_month_that_is_over_is_attributed_whole_and_later_rows_do_not_change_it(project: Project) -> None:
+    """Rows of April end on the 16th: what nobody used after that is idle at once."""
+    half = rows("2024-04").replace(EDGES[4], "2024-04-16T00:00:00Z")
+    project.write("workload/2024-04.csv", HEADER + half)
+    ok(project, "account")
+    before = gpus(entries(project)).query("period == '2024-04'")
+    project.write("workload/2024-05.csv", HEADER + rows("2024-05"))
+    ok(project, "account")
+    pd.testing.assert_frame_equal(gpus(entries(project)).query("period == '2024-04'"), before)
+    chat = before.loc[before["product"] == "chat", "kgco2e"].sum() / before["kgco2e"].sum()
+    assert chat == pytest.approx(0.5 * 15 / 30, rel=1e-9)

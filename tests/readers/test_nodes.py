@@ -99,6 +99,21 @@ def test_faults_name_their_cell(
     assert _faults(write(f"{HEADER}{columns}\n{cells}\n")) == expected
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("2026-06-01", "", ":3 retired: is empty and differs from an earlier row of the node; give every row"),
+        ("", "2026-06-01", ":3 retired = '2026-06-01 00:00:00+00:00': differs from an earlier row of the node; give"),
+    ],
+)
+def test_an_empty_cell_that_contradicts_is_said_to_be_empty(write: Write, first: str, second: str, said: str) -> None:
+    """Not by the value that stands for nothing inside."""
+    with pytest.raises(InputError) as caught:
+        read_nodes(write(f"{HEADER},retired,valid_from\n{NODE},{first},\n{NODE},{second},2026-03-01\n"))
+    (found,) = caught.value.findings
+    assert said in str(found)
+
+
 def test_a_register_without_rows_is_refused(write: Write) -> None:
     """Only the header: nothing could be accounted."""
     assert _faults(write(f"{HEADER}\n")) == [("empty-file", None, "")]
