@@ -27,7 +27,7 @@ RANKS = (
     {"ledger"},
     {"report"},
     {"config", "demo", "embodied", "extras", "fleet", "market", "modelled", "pipeline", "planning", "pools",
-     "project", "remarks", "settings", "spill", "stream", "window"},
+     "project", "remarks", "settling", "settings", "spill", "stream", "window"},
     {"cli"},
     {"", "__main__"},  # the package itself, which names what is public
 )

@@ -40,6 +40,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: carbon init my-network")(init)
     app.command(epilog="Example: carbon check --format json")(check)
     app.command(epilog="Example: carbon account --month 2026-10 --dry-run")(account)
+    app.command(epilog="Example: carbon settle --month 2026-10 --dry-run")(settle)
 
 
 @guarded
@@ -183,6 +184,28 @@ def account(
         )  # fmt: skip
         show_findings(list(outcome.reckoned.findings))
         say(_summary(outcome, dry_run=dry_run))
+
+
+@guarded
+def settle(
+    context: typer.Context,
+    month: MonthOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Reckon and compare, post nothing.")] = False,
+    reason: Annotated[str, typer.Option(metavar="R", help="Reason of the correction, in words.")] = "",
+) -> None:
+    """Reckon provisional energy again where final grid data has come since; everything else is left alone."""
+    from carbon.settling import settle as post
+
+    settings = settings_of(context)
+    with _truth_when_interrupted(settings), progress_bar(_file_count(context), "settling") as progress:
+        outcome = post(
+            settings, window=_window(month, None, None), now=now(), dry_run=dry_run, reason=reason, progress=progress
+        )
+        show_findings(list(outcome.reckoned.findings))
+        if outcome.posting is None:
+            say("nothing settles: no provisional entry has final grid data now")
+        else:
+            say(_summary(outcome, dry_run=dry_run))
 
 
 @contextmanager
