@@ -26,8 +26,8 @@ RANKS = (
     {"scope2", "scope3"},
     {"ledger"},
     {"report"},
-    {"config", "demo", "embodied", "extras", "fleet", "market", "modelled", "pipeline", "planning", "pools",
-     "project", "remarks", "settling", "settings", "spill", "stream", "window"},
+    {"config", "demo", "embodied", "evidence", "extras", "fleet", "market", "modelled", "pipeline", "planning",
+     "pools", "project", "remarks", "settings", "settling", "spill", "stream", "trace", "window"},
     {"cli"},
     {"", "__main__"},  # the package itself, which names what is public
 )

@@ -58,6 +58,13 @@ def difference(desired: pd.DataFrame, current: pd.DataFrame, *, cause: str = "",
     return _by_month(frame[list(COLUMNS)])
 
 
+def with_key_of(lines: pd.DataFrame, entry: pd.Series) -> pd.DataFrame:
+    """Those of some lines (as normal_lines gives them) that are the same as an entry, as `difference` compares."""
+    known = entry[list(KEY)].to_frame().T
+    code = codes(pd.concat([_keys(lines).astype(object), _keys(known).astype(object)], ignore_index=True))
+    return lines[code[:-1] == code[-1]]
+
+
 def missing(desired: pd.DataFrame, current: pd.DataFrame) -> list[tuple[str, str]]:
     """Each (node, period) that has live activity in the ledger and none in `desired`, sorted."""
     had = _activity(current, "node", "period").drop_duplicates()
