@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carbon.cli.common import OutputOption, console, emit, guarded, settings_of
+from carbon.cli.rolling import View, answer
 from carbon.core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ def report(
     energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
     hardware: Annotated[Hardware, typer.Option(help="Basis of own hardware.")] = Hardware.amortised,
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")] = None,
+    rolling: Annotated[
+        str | None,
+        typer.Option(metavar="LENGTH", help="24h, 7d, 30d, 12mo: the window to the last energy or the period's end."),
+    ] = None,
+    daily: Annotated[bool, typer.Option("--daily", help="One row a day: the window's total up to it.")] = False,
+    days: Annotated[int | None, typer.Option(metavar="N", help="Days of --daily, else the last 30.")] = None,
     format: Annotated[ReportFormat, typer.Option(help="How it is written.")] = ReportFormat.table,  # noqa: A002
     output: OutputOption = None,
 ) -> None:
@@ -65,6 +72,10 @@ def report(
     settings = settings_of(context)
     _require_posted(settings, as_of)
     words = [word.strip() for word in by.split(",") if word.strip()]
+    if rolling is not None or daily or days is not None:
+        view = View(rolling, period, words, str(energy), str(hardware), as_of, _draws(settings))
+        answer(settings, view, str(format), output, daily, days)
+        return
     if format == ReportFormat.table and output is None:
         print_month(settings, period, words, str(energy), str(hardware), as_of)
         return

@@ -117,6 +117,11 @@ class Ledger:
         found = _standing(self.entries(as_of, periods, needed)).reset_index(drop=True)
         return found if columns is None else found[list(columns)]
 
+    def months(self) -> list[str]:
+        """Months (`YYYY-MM`) that have entries, sorted; what was taken back counts. Raises as `entries` does."""
+        table = open_table(self.path)
+        return [] if table is None else sorted(periods_of(self.path, table))
+
     def findings(self, periods: Sequence[str] | None = None, as_of: str | datetime | None = None) -> pd.DataFrame:
         """Findings kept by the newest posting that covered each month, the newest posting first.
 

@@ -48,10 +48,12 @@ def print_report(
     entity: str = "",
     notes: Iterable[str] = (),
     draws: Draws = USUAL_DRAWS,
+    span: str = "",
 ) -> None:
     """Print the report of a period for people: the total, its parts by scope and grouping (zone, product), work, notes.
 
-    Energy in [kWh], emissions in [kgCO2e] or [tCO2e]. Raises what `monthly.report` raises.
+    Energy in [kWh], emissions in [kgCO2e] or [tCO2e]. `span`: the time in words, where it is not the
+    months. Raises what `monthly.report` raises.
     """
     words = groupings(by) or list(USUAL_GROUPINGS)
     told_apart = [*words, *({"activity"} - set(words))]  # hardware that nobody used from that of no work
@@ -66,7 +68,7 @@ def print_report(
     label = f"{statement_label(energy, hardware)}{known}"
     said = [*gaps, *notes, range_note(frame)]
     scope2 = scope2_by_method(entries)
-    for part in render_report(frame, label, said, console.width, entity, scope2, words, work):
+    for part in render_report(frame, label, said, console.width, entity, scope2, words, work, span):
         console.print(part)
 
 

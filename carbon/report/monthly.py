@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,15 @@ from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.schema import columns
 from carbon.core.time import month_number, month_text, parse_period
 from carbon.report.ranges import GENERATOR, Draws, ranges
+from carbon.report.rolling import rolled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
+
+    from carbon.report.rolling import Dated
 
 ENERGY = ("location", "market")
 HARDWARE = ("amortised", "incurred")
@@ -40,8 +43,8 @@ class Live(Protocol):
 
 
 def report(
-    ledger: Live,
-    period: str | Iterable[str],
+    ledger: Live | Dated,
+    period: str | Iterable[str] | None = None,
     by: str | Iterable[str] = (),
     energy: str = "location",
     hardware: str = "amortised",
@@ -50,9 +53,12 @@ def report(
     draws: int = 10_000,
     seed: int = 1,
     tables: str = "",
+    rolling: str | None = None,
 ) -> pd.DataFrame:
     """The report table of a period: energy_kwh [kWh], kgco2e [kg], provisional_share [1]; its rows add up to the total.
 
+    `rolling` (24h, 7d, 30d, 12mo) takes the window of that length, which ends with the period, or without one with the last
+    energy that the ledger has; a month is then its part in the window (carbon.report.rolling).
     `period` is `2026-10`, `2026-Q4`, `2026` or several of them; `by` holds words of GROUPINGS. One row for each
     combination of month, by, scope, category, phase, basis and tier, sorted. `kgco2e_low` and `kgco2e_high` [kg] hold 95 %
     of so many `draws` (carbon.report.ranges); `tables` is the folder of tables of one's own that the entries were reckoned
@@ -60,12 +66,15 @@ def report(
     Raises UsageError for a word or a number that is none, NotFoundError where the ledger has no entry of the period or the
     statement.
     """
-    words, months = groupings(by), months_of(period)
+    words, months = groupings(by), months_of(period or ()) if period or rolling is None else []
     if not (LEAST_DRAWS <= draws <= MOST_DRAWS and seed >= 0):
         raise UsageError(
             f"draws must be {LEAST_DRAWS} to {MOST_DRAWS:,} and the seed 0 or more, not {draws} and {seed}"
         )
     _check_bases(energy, hardware)
+    if rolling is not None:
+        ledger = rolled(cast("Dated", ledger), rolling, months, as_of)
+        months = ledger.span.months
     entries = ledger.live(as_of=as_of, periods=months)
     if entries.empty:
         raise _nothing_posted(months, ledger.live(as_of=as_of)["period"])

@@ -63,17 +63,19 @@ def render_report(
     scope2: Mapping[str, float] | None = None,
     by: Sequence[str] | None = None,
     work: Table | None = None,
+    span: str = "",
 ) -> list[RenderableType]:
     """Renderables of a report table, each no wider than `width` [terminal cells].
 
     The total under its label, a table by scope, category and phase [kWh, kgCO2e or tCO2e], one by month where there are
     several, one for each grouping column that the table has or of those in `by`, `work` (intensities), and the notes.
+    `span`: the time in words, where it is not whole months.
     """
     names = [name for name in GROUPINGS if name in (frame if by is None else by)]
     if frame["month"].nunique() > 1:
         names.insert(0, "month")
     tables = [_parts_table(name, parts_by(frame, name), frame, width) for name in names]
-    shown: list[RenderableType] = [headline(frame, label, entity, scope2)]
+    shown: list[RenderableType] = [headline(frame, label, entity, scope2, span)]
     units = [work] if work is not None else []
     for one in [_parts_table("", scope_parts(frame), frame, width), *tables, *units, render_notes(notes)]:
         shown += ["", one] if one.row_count else []
@@ -90,14 +92,16 @@ def render_notes(notes: Iterable[str]) -> Table:
     return bullets
 
 
-def headline(frame: pd.DataFrame, label: str, entity: str = "", scope2: Mapping[str, float] | None = None) -> Text:
+def headline(
+    frame: pd.DataFrame, label: str, entity: str = "", scope2: Mapping[str, float] | None = None, span: str = ""
+) -> Text:
     """The total [kgCO2e or tCO2e], how it is to be read, Scope 2 by each method [kg], energy [kWh], provisional, tiers."""
     energy = _sum(frame["energy_kwh"].dropna())
     share = percent(provisional_share(frame)) or "unknown share"
     facts = [f"{round_numbers([energy])[0]} kWh at the meter"] if frame["energy_kwh"].notna().any() else []
     tiers = ", ".join(f"{clean(tier)} {percent(part)}" for tier, part in tier_shares(frame).items())
     lines = [
-        Text(f"Emissions of {clean(entity)}{', ' if entity else ''}{month_spans(frame['month'])}", "bold"),
+        Text(f"Emissions of {clean(entity)}{', ' if entity else ''}{span or month_spans(frame['month'])}", "bold"),
         Text(_amount(_sum(frame["kgco2e"])) + _interval(frame), "bold green"),
         Text(clean(label)),
         *([Text(f"Scope 2: {_by_method(scope2)}")] if scope2 and len(scope2) > 1 else []),

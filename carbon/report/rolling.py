@@ -1,0 +1,215 @@
+"""Windows that roll: the entries of the last hours, days or months, those across an edge shared by time.
+
+Entries go by their own time, not by the month that they are booked in: what adjusts a closed month stands at the time that
+it adjusts, so a window tells what is known of it now.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+
+from carbon.core.errors import NotFoundError, UsageError
+from carbon.core.time import DAY_US, HOUR_US, cell_of, isoformat, month_number, month_range_us, month_text, us_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Flags = NDArray[np.bool_]
+
+MOST_YEARS = 100
+WAYS = "write hours, days or months, for example 24h, 7d, 30d or 12mo"
+LEAN = (
+    "period", "start", "end", "scope", "category", "phase", "basis", "node", "operator", "zone", "product", "model",
+    "mode", "activity", "boundary", "energy_kwh", "kgco2e", "gsd2", "method", "tier", "factor_kind", "factor", "status",
+)  # fmt: skip
+_AMOUNTS = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
+_LENGTH = re.compile(r"([0-9]{1,7})(h|d|mo)")
+_A_YEAR = {"h": 8766, "d": 366, "mo": 12}
+
+
+class Dated(Protocol):
+    """What a rolling window needs of a ledger."""
+
+    def months(self) -> list[str]:
+        """Months (`YYYY-MM`) that have entries, sorted."""
+
+    def live(
+        self,
+        as_of: datetime | str | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """Columns of the entries known at `as_of`, of the months `periods`: energy_kwh [kWh], kgco2e [kg]."""
+
+
+class Length(NamedTuple):
+    """So many hours (`h`), days (`d`) or calendar months (`mo`)."""
+
+    number: int
+    unit: str
+
+
+class Span(NamedTuple):
+    """Half-open range [us since 1970]."""
+
+    start_us: int
+    end_us: int
+
+    @property
+    def months(self) -> list[str]:
+        """Months (`YYYY-MM`) that the range reaches."""
+        first, last = cell_of(np.array([self.start_us, self.end_us - 1]), "month").tolist()
+        return [month_text(number) for number in range(first, last + 1)]
+
+    def __str__(self) -> str:
+        """Its ends, as days where both are midnights."""
+        ends = [isoformat(us) for us in self]
+        whole = not any(us % DAY_US for us in self)
+        first, after = (end[:10] for end in ends) if whole else ends
+        return f"{first} to before {after}"
+
+
+class Rolled(NamedTuple):
+    """The entries of a window, cut at its edges, where a report looks for a ledger."""
+
+    span: Span
+    entries: pd.DataFrame
+    across: Flags
+
+    def live(self, as_of: datetime | str | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
+        """The entries: energy_kwh [kWh], kgco2e [kg]; `period` is the month that a part lies in, `as_of` is past."""
+        del as_of
+        return self.entries if periods is None else self.entries[self.entries["period"].isin(periods)]
+
+
+class Pieces(NamedTuple):
+    """Parts of intervals between edges: the interval and the cell of each, its start and its time [us], the whole's [us]."""
+
+    row: Ints
+    cell: Ints
+    start_us: Ints
+    time_us: Ints
+    whole_us: Ints
+
+    def of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The amounts of the intervals, shared by time; one that is not cut stays as it is."""
+        mine = values[self.row]
+        return np.where(self.time_us == self.whole_us, mine, mine * self.time_us / self.whole_us)
+
+
+def parse_length(text: str) -> Length:
+    """Length of a window such as 24h, 7d, 30d or 12mo. Raises UsageError for anything else, 0 or more than 100 years."""
+    found = _LENGTH.fullmatch(text.strip())
+    if not found:
+        raise UsageError(f"--rolling {text!r} is no length of time; {WAYS}")
+    count, unit = int(found[1]), found[2]
+    if not 1 <= count <= MOST_YEARS * _A_YEAR[unit]:
+        raise UsageError(f"--rolling {text!r} must be more than 0 and at most {MOST_YEARS} years; {WAYS}")
+    return Length(count, unit)
+
+
+def span_to(end_us: int, length: Length) -> Span:
+    """The window of a length that ends at an instant [us since 1970].
+
+    Months go by the calendar: from the same place in the earlier month, or its end where it is shorter.
+    """
+    if length.unit != "mo":
+        return Span(end_us - length.number * (HOUR_US if length.unit == "h" else DAY_US), end_us)
+    month = int(cell_of(np.array([end_us]), "month")[0])
+    begin = month_range_us(month, month)[0]
+    first, after = month_range_us(month - length.number, month - length.number)
+    return Span(min(first + end_us - begin, after), end_us)
+
+
+def window_end(ledger: Dated, period: Sequence[str], as_of: datetime | str | None = None) -> int:
+    """Where windows end [us since 1970]: with the last of the months `period`, else with the last energy entry.
+
+    A ledger without energy ends with its last entry. Raises NotFoundError for a ledger that has none.
+    """
+    if period:
+        return month_range_us(0, max(map(month_number, period)))[1]
+    ends: dict[bool, int] = {}
+    for month in reversed(ledger.months()):
+        if True in ends and ends[True] >= month_range_us(0, month_number(month))[1]:
+            break  # no entry of this month or one before it ends later
+        known = ledger.live(as_of=as_of, periods=[month], columns=("end", "energy_kwh"))
+        for energy, rows in known.groupby(known["energy_kwh"].notna()):
+            ends[bool(energy)] = max(ends.get(bool(energy), 0), int(us_of(rows["end"]).max()))
+    if not ends:
+        raise NotFoundError("the ledger has no entries yet (or had none then); run `carbon account` first")
+    return ends.get(True, ends.get(False, 0))
+
+
+def entries_from(
+    ledger: Dated, start_us: int, as_of: datetime | str | None = None, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Live entries booked in the month of an instant [us] or later: energy_kwh [kWh], kgco2e [kg]."""
+    first = month_text(int(cell_of(np.array([start_us]), "month")[0]))
+    return ledger.live(as_of=as_of, periods=[month for month in ledger.months() if month >= first], columns=columns)
+
+
+def rolled(
+    ledger: Dated,
+    rolling: str,
+    period: Sequence[str] = (),
+    as_of: datetime | str | None = None,
+    columns: Sequence[str] | None = LEAN,
+) -> Rolled:
+    """The entries of the window `rolling` (24h, 7d, 30d, 12mo) that ends as `window_end` tells.
+
+    `columns`: those that are read, None for all. Raises UsageError for what is no length, NotFoundError for a ledger
+    without an entry in the window.
+    """
+    length = parse_length(rolling)
+    span = span_to(window_end(ledger, period, as_of), length)
+    found = cut(entries_from(ledger, span.start_us, as_of, columns), span)
+    if found.entries.empty:
+        raise nothing_in(span, ledger.months())
+    return found
+
+
+def nothing_in(span: Span, months: Sequence[str]) -> NotFoundError:
+    """What to say where no entry of a ledger lies in a window; `months` are those that the ledger has."""
+    has = f"it has {months[0]} to {months[-1]}" if months else "it has none at all; run `carbon account` first"
+    return NotFoundError(f"the ledger has no entry (or had none then) from {span}; {has}")
+
+
+def pieces(entries: pd.DataFrame, edges: Ints) -> Pieces:
+    """Entries cut at edges [us], sorted; what lies before the first or after the last is left out.
+
+    An entry without a length lies at its start.
+    """
+    start = us_of(entries["start"])
+    end = np.maximum(us_of(entries["end"]), start + 1)
+    first = np.maximum(np.searchsorted(edges, start, "right") - 1, 0)
+    after = np.minimum(np.searchsorted(edges, end, "left"), len(edges) - 1)
+    counts = np.maximum(after - first, 0)
+    row = np.repeat(np.arange(len(start)), counts)
+    cell = first[row] + np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    begin = np.maximum(start[row], edges[cell])
+    return Pieces(row, cell, begin, np.minimum(end[row], edges[cell + 1]) - begin, (end - start)[row])
+
+
+def cut(entries: pd.DataFrame, span: Span) -> Rolled:
+    """The entries of a window, amounts (energy_kwh [kWh], kgco2e [kg] and counts) of those across an edge by time.
+
+    `gsd2` and `status` of a part are those of its entry.
+    """
+    parts = pieces(entries, np.array(span))
+    inside = entries.iloc[parts.row].reset_index(drop=True)
+    amounts = {
+        name: parts.of(entries[name].to_numpy(np.float64, na_value=np.nan)) for name in _AMOUNTS if name in entries
+    }
+    months, place = np.unique(cell_of(parts.start_us, "month"), return_inverse=True)
+    period = pd.Series(np.array([month_text(number) for number in months.tolist()], object)[place], dtype="str")
+    times = {"start": parts.start_us, "end": parts.start_us + parts.time_us}
+    stamps = {name: pd.Series(us.view("M8[us]")).dt.tz_localize("UTC") for name, us in times.items()}
+    return Rolled(span, inside.assign(period=period, **amounts, **stamps), parts.time_us < parts.whole_us)

@@ -1,0 +1,156 @@
+"""The running view: day after day the total of a window that ends with that day, as a table and as a chart of letters."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from carbon.core.errors import UsageError
+from carbon.core.time import DAY_US, from_us, isoformat, month_number, month_range_us, us_of
+from carbon.report.cells import round_numbers
+from carbon.report.monthly import months_of, require_energy_basis, statement
+from carbon.report.plot import chart
+from carbon.report.rolling import LEAN, Span, entries_from, nothing_in, parse_length, pieces, span_to, window_end
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from carbon.report.rolling import Dated, Rolled
+
+    Floats = NDArray[np.float64]
+
+USUAL_DAYS, MOST_DAYS = 30, 3660
+SHOWN = ("day", "energy_kwh", "kgco2e", "provisional_share")
+_UNITS = (("tCO2e", 1e4, 1e-3), ("kgCO2e", 10.0, 1.0), ("gCO2e", 0.0, 1e3))  # name, from so many kg, per kg
+
+
+class _Sums(NamedTuple):
+    """Of each cell of time: entries, energy [kWh], emissions [kg], their size [kg] and that of what is provisional."""
+
+    entries: Floats
+    energy: Floats
+    kilograms: Floats
+    size: Floats
+    provisional: Floats
+
+    def of(self, first: int, after: int) -> tuple[float, ...]:
+        """The sums over some cells that follow each other, missing where no cell has any."""
+        return tuple(_sum_of_known(column[first:after]) for column in self)
+
+
+def daily(
+    ledger: Dated,
+    rolling: str,
+    period: str | Iterable[str] | None = None,
+    energy: str = "location",
+    hardware: str = "amortised",
+    as_of: datetime | str | None = None,
+    *,
+    days: int = USUAL_DAYS,
+) -> pd.DataFrame:
+    """One row a day, the last `days` of them: the total of the window `rolling` up to the end of that day.
+
+    Columns: day, start and end of the window, energy_kwh [kWh], kgco2e [kg], provisional_share [1], of the statement
+    `energy`, `hardware`. A day whose window has no entry is left out. Windows end as those of `monthly.report`; raises as
+    it does, and UsageError for a number of days that is out of range.
+    """
+    length = parse_length(rolling)
+    if not 1 <= days <= MOST_DAYS:
+        raise UsageError(f"--days {days} must be 1 to {MOST_DAYS:,}")
+    end = window_end(ledger, months_of(period) if period else (), as_of)
+    spans = [span_to(end - back * DAY_US, length) for back in reversed(range(days))]
+    whole = Span(spans[0].start_us, end)
+    entries = entries_from(ledger, whole.start_us, as_of, LEAN)
+    inside = entries[(us_of(entries["end"]) > whole.start_us) & (us_of(entries["start"]) < end)]
+    require_energy_basis(inside, energy)
+    lines = statement(inside, energy, hardware)
+    if lines.empty:
+        raise nothing_in(whole, ledger.months())
+    return _table(lines, spans)
+
+
+def edge_note(found: Rolled, energy: str, hardware: str) -> list[str]:
+    """What was shared at the edge of a window, emissions [kg] of the statement; nothing where no entry lies across it."""
+    shared = statement(found.entries[found.across], energy, hardware)
+    if shared.empty:
+        return []
+    kilograms = round_numbers([math.fsum(shared["kgco2e"].dropna())])[0]
+    return [
+        f"{len(shared):,} entries (days, or months of hardware) lie across an edge of the window and are shared by "
+        f"time: {kilograms} kgCO2e of what is shown."
+    ]
+
+
+def young_note(frame: pd.DataFrame, months: Sequence[str]) -> list[str]:
+    """How many windows of a daily table begin before the first of the ledger's months: they hold less than their length."""
+    first = month_range_us(*[month_number(months[0])] * 2)[0]
+    early = int((us_of(frame["start"]) < first).sum())
+    if not early:
+        return []
+    return [f"{early} of {len(frame)} windows begin before the ledger's first month, {months[0]}: they hold less."]
+
+
+def running_chart(frame: pd.DataFrame, rolling: str, width: int, encoding: str = "utf-8") -> list[str]:
+    """Lines of a chart of a daily table: emissions by days since the first [gCO2e, kgCO2e or tCO2e].
+
+    Nothing where there are fewer than two days, or a total below 0, for which the axis has no room.
+    """
+    values = frame["kgco2e"].to_numpy(np.float64)
+    if len(values) < 2 or np.isnan(values).all() or np.nanmin(values) < 0:
+        return []
+    unit, _, per_kg = next(one for one in _UNITS if np.nanmax(values) >= one[1])
+    days, last = _days_since_first(frame["day"]), frame["day"].iloc[-1]
+    title = f"{unit} of {rolling} up to each day, by days since {frame['day'].iloc[0]} (to {last})"
+    heights = (values * per_kg).tolist()
+    return chart(
+        {"o": lambda at: heights[int(np.abs(days - at).argmin())]}, title, width=width, height=10, encoding=encoding,
+        end=float(days[-1]),
+    )  # fmt: skip
+
+
+def _table(lines: pd.DataFrame, spans: Sequence[Span]) -> pd.DataFrame:
+    edges = np.unique(np.array(spans).ravel())
+    sums = _sums(lines, edges)
+    totals = [sums.of(*np.searchsorted(edges, np.array(span)).tolist()) for span in spans]
+    kept = [(span, total) for span, total in zip(spans, totals, strict=True) if total[0] > 0]
+    return pd.DataFrame({
+        "day": pd.Series([isoformat(span.end_us - 1)[:10] for span, _ in kept], dtype="str"),
+        "start": pd.Series([from_us(span.start_us) for span, _ in kept], dtype="datetime64[us, UTC]"),
+        "end": pd.Series([from_us(span.end_us) for span, _ in kept], dtype="datetime64[us, UTC]"),
+        "energy_kwh": [energy for _, (_, energy, *_) in kept],
+        "kgco2e": [kilograms for _, (_, _, kilograms, *_) in kept],
+        "provisional_share": [part / size if size > 0 else math.nan for _, (*_, size, part) in kept],
+    })  # fmt: skip
+
+
+def _sums(lines: pd.DataFrame, edges: NDArray[np.int64]) -> _Sums:
+    """Sums of entries by the cells between edges [us], each nearest to the exact sum of its parts."""
+    parts = pieces(lines, edges)
+    order = np.argsort(parts.cell, kind="stable")
+    bounds = np.searchsorted(parts.cell[order], np.arange(len(edges)))
+    energy, kilograms = (parts.of(lines[name].to_numpy(np.float64)) for name in ("energy_kwh", "kgco2e"))
+    provisional = np.where((lines["status"] == "provisional").to_numpy()[parts.row], np.abs(kilograms), 0.0)
+    provisional = np.where(np.isnan(kilograms), np.nan, provisional)
+    columns = (np.ones(len(order)), energy, kilograms, np.abs(kilograms), provisional)
+    return _Sums(*(_by_cell(column[order], bounds) for column in columns))
+
+
+def _by_cell(values: Floats, bounds: NDArray[np.int64]) -> Floats:
+    ends = zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
+    return np.array([_sum_of_known(values[first:after]) for first, after in ends])
+
+
+def _sum_of_known(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return math.fsum(known.tolist()) if len(known) else math.nan
+
+
+def _days_since_first(days: pd.Series) -> Floats:
+    numbers = np.array(days.tolist(), "M8[D]").astype(np.float64)
+    return numbers - numbers[0]
