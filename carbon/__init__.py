@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from carbon.readers.fleet import read_fleet
     from carbon.readers.nodes import read_nodes
     from carbon.readers.workload import read_workload
+    from carbon.report.bridge import bridge
     from carbon.report.intensity import intensities
     from carbon.report.monthly import report
     from carbon.scope2.location import scope2
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CarbonError", "Finding", "GridOptions", "InputError", "InputWarning", "Ledger", "LedgerError", "NotFoundError", "Refresh",
-    "UsageError", "__version__", "device_energy", "intensities", "node_energy", "open_grid", "read_fleet", "read_nodes",
+    "UsageError", "__version__", "bridge", "device_energy", "intensities", "node_energy", "open_grid", "read_fleet", "read_nodes",
     "read_workload", "report", "scope2", "scope3",
 ]  # fmt: skip
 
@@ -38,6 +39,7 @@ _HOME = {
     "carbon.readers.fleet": ("read_fleet",),
     "carbon.readers.nodes": ("read_nodes",),
     "carbon.readers.workload": ("read_workload",),
+    "carbon.report.bridge": ("bridge",),
     "carbon.report.intensity": ("intensities",),
     "carbon.report.monthly": ("report",),
     "carbon.scope2.location": ("scope2",),

@@ -159,6 +159,10 @@ SETTINGS = (
     Setting("uncertainty", "seed", 1.0, "seed of the draws: the same seed gives the same ranges"),
     Setting("ledger", "path", "ledger", "the ledger, a Delta Lake table"),
     Setting("ledger", "grain", "day", "time grain of entries", ("hour", "day", "month")),
+    Setting(
+        "report", "significance", 0.05,
+        "share of the earlier figure from which a restatement is significant (5 % as in SBTi criteria; GHG Protocol gives none)",
+    ),
 )  # fmt: skip
 LEAST_MOST = {
     "hardware.residual": (0, 0.9),
@@ -183,6 +187,7 @@ LEAST_MOST = {
     "refresh.horizon_years": (0, 50),
     "uncertainty.draws": (100, 1_000_000),
     "uncertainty.seed": (0, 2**53),
+    "report.significance": (0, 1),
     "overheads.zkml": (0, 1e6),
     "grid.providers.retries": (0, 20),
     "grid.providers.timeout_s": (0.1, 3600),

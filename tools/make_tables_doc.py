@@ -185,6 +185,11 @@ OUTPUTS = (
         "Report",
         "What `carbon report` gives. The columns of `--by` stand after `month`; the rows add up to the statement's total.",
     ),
+    (
+        "bridge",
+        "Bridge",
+        "What `carbon report --against` gives: the earlier total and what moved it, by cause. The rows add up to the later one.",
+    ),
 )
 READING = """\
 A CSV file is UTF-8 with commas and a header; a byte-order mark and CRLF are accepted. With `decimal = ","` under

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from carbon.cli.common import OutputOption, console, emit, guarded, settings_of
+from carbon.cli.common import OutputOption, console, emit, guarded, now, settings_of
 from carbon.cli.rolling import View, answer
-from carbon.core.errors import NotFoundError
+from carbon.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
     from carbon.config import Settings
     from carbon.report.ranges import Draws
 
@@ -39,6 +43,17 @@ class Hardware(StrEnum):
     incurred = "incurred"
 
 
+class Asked(NamedTuple):
+    """A bridge that is asked for."""
+
+    period: str | None
+    by: list[str]
+    energy: str
+    hardware: str
+    as_of: str | None
+    against: str
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(epilog="Example: carbon report 2026-10 --by zone,product --format csv")(report)
@@ -62,6 +77,9 @@ def report(
     ] = None,
     daily: Annotated[bool, typer.Option("--daily", help="One row a day: the window's total up to it.")] = False,
     days: Annotated[int | None, typer.Option(metavar="N", help="Days of --daily, else the last 30.")] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", metavar="TIME", help="What changed since this time, by cause.")
+    ] = None,
     format: Annotated[ReportFormat, typer.Option(help="How it is written.")] = ReportFormat.table,  # noqa: A002
     output: OutputOption = None,
 ) -> None:
@@ -72,7 +90,13 @@ def report(
     settings = settings_of(context)
     _require_posted(settings, as_of)
     words = [word.strip() for word in by.split(",") if word.strip()]
-    if rolling is not None or daily or days is not None:
+    rolls = rolling is not None or daily or days is not None
+    if against is not None:
+        if rolls:
+            raise UsageError("--against does not go with --rolling and --daily; ask for one of them")
+        _bridge(settings, Asked(period, words, str(energy), str(hardware), as_of, against), str(format), output)
+        return
+    if rolls:
         view = View(rolling, period, words, str(energy), str(hardware), as_of, _draws(settings))
         answer(settings, view, str(format), output, daily, days)
         return
@@ -119,6 +143,44 @@ def print_month(
     )
 
 
+def _bridge(settings: Settings, asked: Asked, kind: str, output: Path | None) -> None:
+    """The bridge between two states, to the terminal or as a table."""
+    from carbon.ledger.store import Ledger
+    from carbon.report.bridge import bridge, instant
+
+    if asked.by:
+        raise UsageError("--by does not go with --against: a bridge is by cause; leave one of them out")
+    if asked.as_of is None and instant(asked.against, "--against") > now():
+        raise UsageError(f"--against {asked.against} is later than now; it names the earlier of two states")
+    _require_posted(settings, asked.against, "--against")
+    period = asked.period or _last_month(settings, asked.as_of)
+    frame = bridge(
+        Ledger(settings.path("ledger.path")), period, asked.against, asked.as_of, asked.energy, asked.hardware
+    )
+    if kind == ReportFormat.table and output is None:
+        _print_bridge(settings, frame, period, asked)
+    else:
+        emit(frame, kind, "bridge", output)
+
+
+def _print_bridge(settings: Settings, frame: pd.DataFrame, period: str, asked: Asked) -> None:
+    from carbon.report.monthly import statement_label
+    from carbon.report.waterfall import render_bridge
+
+    screen = console()
+    known = f"{_spelled(asked.against)} to {_spelled(asked.as_of) if asked.as_of else 'now'}"
+    labels = [statement_label(asked.energy, asked.hardware), f"as known from {known}"]
+    threshold, entity = settings.number("report.significance"), settings.text("entity.name")
+    for part in render_bridge(frame, period, labels, threshold, screen.width, entity):
+        screen.print(part)
+
+
+def _spelled(moment: str) -> str:
+    from carbon.core.time import is_day
+
+    return f"{moment} 00:00 UTC" if is_day(moment) else moment
+
+
 def _draws(settings: Settings) -> Draws:
     from carbon.report.ranges import Draws
 
@@ -135,7 +197,7 @@ def _last_month(settings: Settings, as_of: str | None) -> str:
     return str(periods.max())
 
 
-def _require_posted(settings: Settings, as_of: str | None) -> None:
+def _require_posted(settings: Settings, as_of: str | None, option: str = "--as-of") -> None:
     """Raise NotFoundError where a ledger that has postings had none at that time: a day is its first instant."""
     from carbon.core.time import is_day, isoformat, to_us
     from carbon.ledger.store import Ledger
@@ -146,5 +208,5 @@ def _require_posted(settings: Settings, as_of: str | None) -> None:
     first = isoformat(to_us(ledger.postings()["recorded_at"].iloc[0].to_pydatetime()))
     day = " (a day is 00:00 UTC of it)" if is_day(as_of) else ""
     raise NotFoundError(
-        f"nothing was posted by --as-of {as_of}{day}: the first `carbon account` posted at {first}; name that time or later"
+        f"nothing was posted by {option} {as_of}{day}: the first `carbon account` posted at {first}; name that time or later"
     )

@@ -77,11 +77,11 @@ def report(
         months = ledger.span.months
     entries = ledger.live(as_of=as_of, periods=months)
     if entries.empty:
-        raise _nothing_posted(months, ledger.live(as_of=as_of)["period"])
+        raise nothing_posted(months, ledger.live(as_of=as_of)["period"])
     require_energy_basis(entries, energy)
     lines = statement(entries, energy, hardware)
     if lines.empty:
-        raise _nothing_on_basis(months, entries, energy, hardware)
+        raise nothing_on_basis(months, entries, energy, hardware)
     return summarise(lines, words, Draws(draws, seed, tables))
 
 
@@ -194,13 +194,15 @@ def require_energy_basis(entries: pd.DataFrame, energy: str) -> None:
         )
 
 
-def _nothing_posted(months: Sequence[str], posted: pd.Series) -> NotFoundError:
+def nothing_posted(months: Sequence[str], posted: pd.Series) -> NotFoundError:
+    """The error for months without an entry; `posted` are those that have one."""
     if posted.empty:
         return NotFoundError("the ledger has no entries yet (or had none then); run `carbon account` first")
     return NotFoundError(f"the ledger has no entry for {month_spans(months)}; it has {month_spans(posted)}")
 
 
-def _nothing_on_basis(months: Sequence[str], entries: pd.DataFrame, energy: str, hardware: str) -> NotFoundError:
+def nothing_on_basis(months: Sequence[str], entries: pd.DataFrame, energy: str, hardware: str) -> NotFoundError:
+    """The error for months whose entries are all of other bases than the statement's."""
     bases = ", ".join(sorted(set(entries["basis"])))
     label = statement_label(energy, hardware)
     return NotFoundError(f"{month_spans(months)} has no line of the statement {label}; posted are lines of {bases}")

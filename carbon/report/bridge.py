@@ -1,0 +1,150 @@
+"""The bridge from what a statement said at one time to what it says at a later one, by cause."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import pandas as pd
+
+from carbon.core.errors import NotFoundError, UsageError
+from carbon.core.schema import CAUSES, columns
+from carbon.core.time import from_us, parse_instant
+from carbon.report.monthly import months_of, nothing_on_basis, nothing_posted, require_energy_basis, statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+BEFORE, NEW = "before", "new"
+GROUPS = {"scopes 1 and 2": (1, 2), "scope 3": (3,)}
+_NEEDED = ("recorded_at", "period", "scope", "basis", "kgco2e", "cause")
+
+
+class Kept(Protocol):
+    """What a bridge needs of a ledger: all its entries, and those that were neither reversals nor reversed."""
+
+    def entries(
+        self,
+        as_of: str | datetime | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """All entries known at `as_of`, of the months `periods`: their `columns`, kgco2e [kg] and recorded_at [UTC]."""
+
+    def live(
+        self,
+        as_of: str | datetime | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """The same without what was taken back."""
+
+
+class Restated(NamedTuple):
+    """How far figures of a group of scopes were restated: the earlier one and the change [kg], without what is new."""
+
+    group: str
+    before_kgco2e: float
+    change_kgco2e: float
+
+    @property
+    def share(self) -> float:
+        """Change as a share of the earlier figure [1]; infinite where that was 0, and NaN where both are."""
+        if self.before_kgco2e:
+            return self.change_kgco2e / abs(self.before_kgco2e)
+        return math.copysign(math.inf, self.change_kgco2e) if self.change_kgco2e else math.nan
+
+    def is_significant(self, threshold: float) -> bool:
+        """Whether figures changed, and by this share [1] or more."""
+        return self.change_kgco2e != 0 and abs(self.share) >= threshold
+
+
+def bridge(
+    ledger: Kept,
+    period: str | Iterable[str],
+    against: datetime | str,
+    as_of: datetime | str | None = None,
+    energy: str = "location",
+    hardware: str = "amortised",
+) -> pd.DataFrame:
+    """From a statement as known at `against` to the same as known at `as_of` (None: now): cause, scope, kgco2e [kg].
+
+    Rows of cause `before` hold the earlier total of each scope; then a row for each cause and scope of what was posted
+    after it, a reversal and its replacement summed; `new` is what no earlier posting had said. So all rows add up to the
+    later total. What is not covered has no emissions and no part in it.
+
+    Raises UsageError for a time that is none or an `against` after `as_of`; NotFoundError where nothing was posted by
+    `against`, or where a report of one of the two would.
+    """
+    months, then = months_of(period), instant(against, "--against")
+    now = None if as_of is None else instant(as_of, "--as-of")
+    if now is not None and then > now:
+        raise UsageError(f"--against {against} is later than --as-of {as_of}; name the earlier of the two in --against")
+    entries = ledger.entries(now, months, _NEEDED)
+    if entries.empty:
+        raise nothing_posted(months, ledger.live(now, columns=("period",))["period"])
+    earlier = entries["recorded_at"] <= then
+    if not earlier.any():
+        _require_any(ledger, then, against)
+    for label, time in (("--against", then), ("--as-of", now)):
+        _require_basis(ledger, time, months, energy, label)
+    cause = entries["cause"].fillna(NEW).mask(earlier, BEFORE)
+    lines = statement(entries.assign(cause=cause), energy, hardware)
+    if lines.empty:
+        raise nothing_on_basis(months, entries, energy, hardware)
+    return _table(lines)
+
+
+def restated(table: pd.DataFrame) -> list[Restated]:
+    """Restatement of scopes 1 and 2, and of scope 3, that a bridge holds; a group without any row is left out.
+
+    Organic growth is none, so `new` does not count (GHG Protocol Corporate Standard, ch. 5).
+    """
+    found = []
+    for group, scopes in GROUPS.items():
+        rows = table[table["scope"].isin(scopes)]
+        if len(rows):
+            before, new = rows["cause"] == BEFORE, rows["cause"] == NEW
+            change = math.fsum(rows.loc[~before & ~new, "kgco2e"])
+            found.append(Restated(group, math.fsum(rows.loc[before, "kgco2e"]), change))
+    return found
+
+
+def instant(moment: datetime | str, option: str) -> datetime:
+    """The instant that an option names, in UTC. Raises UsageError for what is none, or has no offset."""
+    if isinstance(moment, str):
+        try:
+            return from_us(parse_instant(moment))
+        except ValueError as error:
+            raise UsageError(f"{option} {moment}: {error}; write it as 2026-11-05T12:00:00Z") from None
+    if moment.tzinfo is None:
+        raise UsageError(f"{option} {moment} has no offset from UTC; give it one")
+    return moment.astimezone(UTC)
+
+
+def _table(lines: pd.DataFrame) -> pd.DataFrame:
+    """Sums by cause and scope, each the float64 nearest to the exact one; an earlier total for every scope."""
+    parts = {(BEFORE, int(scope)): 0.0 for scope in lines["scope"].unique()}
+    for (cause, scope), kilograms in lines.groupby(["cause", "scope"])["kgco2e"]:
+        parts[str(cause), int(str(scope))] = math.fsum(kilograms.dropna())
+    rows = [(cause, scope, total) for (cause, scope), total in sorted(parts.items(), key=lambda part: _rank(*part[0]))]
+    return pd.DataFrame(rows, columns=list(columns("bridge"))).astype({"scope": "int64", "kgco2e": "float64"})
+
+
+def _rank(cause: str, scope: int) -> tuple[int, str, int]:
+    order = (BEFORE, *CAUSES)
+    return order.index(cause) if cause in order else len(order), cause, scope
+
+
+def _require_any(ledger: Kept, then: datetime, against: datetime | str) -> None:
+    if ledger.entries(then, columns=("period",)).empty:
+        raise NotFoundError(f"nothing was posted by --against {against}; name a time after the first posting")
+
+
+def _require_basis(ledger: Kept, time: datetime | None, months: Sequence[str], energy: str, label: str) -> None:
+    """Raise NotFoundError where the statement at that time would lack the Scope 2 that the other basis has."""
+    try:
+        require_energy_basis(ledger.live(time, months, ("period", "basis")), energy)
+    except NotFoundError as error:
+        raise NotFoundError(f"as known at the time of {label}: {error}") from None
