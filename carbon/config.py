@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from difflib import get_close_matches
@@ -108,8 +109,8 @@ def _check_together(settings: Settings) -> None:
         raise UsageError(f"{where} or the environment: {problem}")
 
 
-def to_toml() -> str:
-    """A carbon.toml with every setting at its default and one line of help."""
+def to_toml(values: Mapping[str, Value] | None = None) -> str:
+    """A carbon.toml with every setting, at its default unless `values` has another, and one line of help."""
     lines = ["# Settings of this project. Environment variables (CARBON_SECTION_KEY) and options come before them."]
     section = ""
     for setting in SETTINGS:
@@ -117,7 +118,10 @@ def to_toml() -> str:
             section = setting.section
             lines += ["", f"[{section}]"]
         choices = f" ({' | '.join(setting.choices)})" if setting.choices else ""
-        lines += [f"# {setting.help}{choices}", f"{setting.key} = {_toml(setting.default)}"]
+        lines += [
+            f"# {setting.help}{choices}",
+            f"{setting.key} = {_toml((values or {}).get(setting.name, setting.default))}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -125,8 +129,13 @@ def _toml(value: Value) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):
-        return "[" + ", ".join(f'"{word}"' for word in value) + "]"
-    return str(value) if isinstance(value, float) else f'"{value}"'
+        return "[" + ", ".join(_quoted(word) for word in value) + "]"
+    return str(value) if isinstance(value, float) else _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    """A TOML string: what JSON escapes, and the one control character that it does not."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def _check_folder(settings: Settings, name: str, where: str, may_be_absent: bool) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carbon.cli import evidence
 from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, now, say, settings_of, show_findings
 from carbon.core.errors import LedgerError, NotFoundError
 
@@ -108,3 +109,6 @@ def balance(context: typer.Context, format: FormatOption = Format.table, output:
         emit(frame.drop(columns=unused), format, "balance [kgCO2e]", output)
         return
     emit(frame, format, "balance", output)
+
+
+evidence.add_to(app)
