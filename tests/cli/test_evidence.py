@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import shutil
@@ -167,3 +168,24 @@ def test_wrong_words_for_an_anchor(accounted: Project, tmp_path: Path) -> None:
         assert (result.code, result.out) == (code, ""), words
         assert result.err.startswith("error: ")
     assert kept.read_text() == "mine"
+
+
+def test_series_and_tables_of_the_project_are_named_as_files_of_factors(project: Project, tmp_path: Path) -> None:
+    project.settings('[grid]\ndata = "own"\ntiers = ["measured", "annual"]\n')
+    head = "zone,year,direct_g_per_kwh,lifecycle_g_per_kwh,basis,gas,gwp_set,confidence,source,licence\n"
+    zones = ("US-TEX-ERCO", "US-CAL-CISO")
+    project.write("own/annual.csv", head + "".join(f"{zone},2023,300,,production,CO2e,,own,made up,own\n" for zone in zones))
+    series = project.write("series.csv", "zone,start,end,direct_g_per_kwh,status\n"
+                           "US-CAL-CISO,2024-06-29T00:00:00Z,2024-06-29T01:00:00Z,200,final\n")  # fmt: skip
+    assert project.run("grid", "import", str(series)).code == 0
+    assert project.run("account").code == 0
+    assert project.run("ledger", "export", str(tmp_path / "pack")).code == 0
+    with (tmp_path / "pack" / "factors.csv").open(newline="") as file:
+        found = [row for row in csv.DictReader(file) if row["factor_kind"] == "direct"]
+    kept = next((project.folder / "grid").glob("*.parquet"))
+    expected = {"measured": kept, "annual": project.folder / "own" / "annual.csv"}
+    assert {row["tier"] for row in found} == set(expected)
+    for row in found:
+        path = expected[row["tier"]]
+        assert row["file"] == path.relative_to(project.folder).as_posix()
+        assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()

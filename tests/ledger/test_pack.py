@@ -169,13 +169,15 @@ def test_changed_values_are_found_where_the_files_digests_are_made_anew(pack: Pa
 
 
 @pytest.mark.parametrize("row", [1, 20, -1])
-@pytest.mark.parametrize("change", ["removed", "twice", "swapped", "posting removed"])
+@pytest.mark.parametrize("change", ["removed", "twice", "added", "swapped", "posting removed"])
 def test_rows_that_came_went_or_moved_are_found(pack: Path, row: int, change: str) -> None:
     rows = rows_of(pack / "entries.csv")
     if change == "removed":
         del rows[row]
     elif change == "twice":
         rows.insert(row, rows[row])
+    elif change == "added":
+        rows.append(["4", *rows[row][1:]])
     elif change == "swapped":
         rows[row], rows[row - 2 if row != 1 else 2] = rows[row - 2 if row != 1 else 2], rows[row]
     else:
