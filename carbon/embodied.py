@@ -46,6 +46,11 @@ def policy_of(settings: Settings) -> Refresh:
     return Refresh(**stated)  # type: ignore[arg-type]
 
 
+def dialect_of(settings: Settings, now: datetime) -> Dialect:
+    """How the project's tables are written; what lies after `now` is in the future."""
+    return Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), to_us(now))
+
+
 def inventory_of(settings: Settings, dialect: Dialect, nodes: pd.DataFrame, findings: Findings) -> Inventory:
     """What the project says of its hardware; faults of fleet.csv and estimates.csv are findings."""
     profiles = str(settings.path("hardware.profiles"))
@@ -71,7 +76,7 @@ def inventory_of(settings: Settings, dialect: Dialect, nodes: pd.DataFrame, find
 
 def fleet_of(settings: Settings, nodes: pd.DataFrame, now: datetime, findings: Findings) -> tuple[Fleet, Inventory]:
     """Lots of a project with what its tables say. Raises InputError when a table has errors."""
-    dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), to_us(now))
+    dialect = dialect_of(settings, now)
     inventory = inventory_of(settings, dialect, nodes, findings)
     fleet = assembled(settings, inventory, findings)
     findings.raise_errors()
@@ -168,7 +173,7 @@ def measured_use(settings: Settings, nodes: pd.DataFrame, now: datetime, months:
     from carbon.stream import Stream
     from carbon.window import EVERYTHING
 
-    dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), to_us(now))
+    dialect = dialect_of(settings, now)
     try:
         files = find_files(settings.text("inputs.workload"), settings.folder, findings=Findings())
     except NotFoundError:
@@ -198,7 +203,7 @@ def hardware_balance(settings: Settings, now: datetime) -> tuple[pd.DataFrame, F
 
 def nodes_of(settings: Settings, now: datetime, findings: Findings) -> pd.DataFrame:
     """The node register of a project. Raises InputError when it is missing or has errors."""
-    dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), to_us(now))
+    dialect = dialect_of(settings, now)
     nodes = read_register(settings, dialect, findings)
     findings.raise_errors()
     return nodes

@@ -15,7 +15,7 @@ from carbon.activity.register import Codes
 from carbon.core.errors import NotFoundError
 from carbon.core.findings import Findings
 from carbon.core.time import isoformat, to_us
-from carbon.embodied import fleet_of, nodes_of
+from carbon.embodied import dialect_of, fleet_of, nodes_of
 from carbon.grid import record
 from carbon.grid.dataset import GridOptions, open_grid
 from carbon.readers.convert import Dialect
@@ -105,11 +105,6 @@ def _state(digest: str, now: str) -> str:
     if not digest:
         return "there; the entry names no digest of it"
     return "there, as it was read" if now.startswith(digest) else f"has changed since: its digest is {now[:12]}"
-
-
-def dialect_of(settings: Settings, now: datetime) -> Dialect:
-    """How the project's tables are written."""
-    return Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), to_us(now))
 
 
 def grid_of(settings: Settings, entry: pd.Series) -> Grid:

@@ -15,7 +15,6 @@ from carbon.core.time import cell_of, month_text
 from carbon.embodied import fleet_of, measured_use, needs_use, nodes_of, policy_of
 from carbon.hardware.parts import BILL, bill
 from carbon.hardware.profiles import find_profile
-from carbon.scope3.lines import amounts
 from carbon.scope3.lots import NEVER_US, PHASES, PLANT
 from carbon.scope3.roll import YEAR_US, roll
 
@@ -75,7 +74,7 @@ def holdings(
     """
     number = int(cell_of(np.array([at_us]), "month")[0])
     (month,) = roll(fleet, range(number, number + 1), policy, outlook, estimates)
-    basis = np.nansum([amounts(fleet, phase) for phase in PHASES], axis=0)
+    basis = np.nansum([fleet.kgco2e[phase] for phase in PHASES], axis=0)
     age = np.maximum(at_us - fleet.in_service_us, 0) / YEAR_US
     planned, until = np.maximum(month.life_years - age, 0.0), (fleet.retired_us - at_us) / YEAR_US
     stretches = [fleet.register.stretches[at] for at in fleet.stretch_at(np.full(len(basis), at_us)).tolist()]

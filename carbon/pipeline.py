@@ -11,15 +11,14 @@ import pandas as pd
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.findings import ERROR, Findings
 from carbon.core.time import cell_of, month_number, month_range_us, month_text, to_us, us_of
-from carbon.embodied import assembled, embodied_lines, inventory_of, read_register, use_of
+from carbon.embodied import assembled, dialect_of, embodied_lines, inventory_of, read_register, use_of
 from carbon.grid.dataset import check_nested
 from carbon.ledger.store import Ledger, Posting
 from carbon.market import demand_of_sums, drawn_later, earlier_energy, market_based, no_energy, read_supply, tell
-from carbon.readers.convert import Dialect
 from carbon.readers.files import find_files
 from carbon.readers.workload import require_rows
 from carbon.remarks import report_gone, report_missing_lines, report_negative, report_stale, report_uncovered
-from carbon.scope2.lines import energy_lines, not_covered, share_places, texts, united
+from carbon.scope2.lines import ENERGY_PHASES, energy_lines, not_covered, share_places, texts, united
 from carbon.stream import Stream
 from carbon.window import EVERYTHING, Window
 
@@ -126,7 +125,7 @@ def reckon(
     Estimates of hardware's lives that the ledger has charged by stand, unless they are to be made `anew`.
     """
     findings = Findings()
-    dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), to_us(now))
+    dialect = dialect_of(settings, now)
     nodes = read_register(settings, dialect, findings)
     inventory = inventory_of(settings, dialect, nodes, findings)
     files = _workload_files(settings, findings)
@@ -150,15 +149,20 @@ def reckon(
     hourly = partial(Stream, settings, nodes, files, window, dialect, Findings(), grain="hour")
     market = _market_lines(settings, stream, sums, hourly, supply, findings, workers)
     lines, months = _lines(settings, stream, sums, market, inventory, findings, anew)
-    if np.isinf(lines["kgco2e"].to_numpy(np.float64)).any():
-        line = lines[np.isinf(lines["kgco2e"])].iloc[0]
-        findings.error(
-            "not-finite", f"comes to no finite figure of {line['phase']} in {line['period']}", "check its figures and counts",
-            file=settings.text("inputs.nodes"), column="node", value=line["node"],
-        )  # fmt: skip
+    _check_finite(lines, settings.text("inputs.nodes"), findings)
     _tell_in_progress(months[-1], to_us(now), settings.text("inputs.nodes"), findings)
     drawn = _drawn_later(settings, window, months) if supply.id else ""
     return Reckoned(window.lines(lines), months, uncovered, findings, names, stream.rows, drawn)
+
+
+def _check_finite(lines: pd.DataFrame, name: str, findings: Findings) -> None:
+    infinite = lines[np.isinf(lines["kgco2e"].to_numpy(np.float64))]
+    if len(infinite):
+        line = infinite.iloc[0]
+        findings.error(
+            "not-finite", f"comes to no finite figure of {line['phase']} in {line['period']}", "check its figures and counts",
+            file=name, column="node", value=line["node"],
+        )  # fmt: skip
 
 
 def _tell_in_progress(month: str, now_us: int, name: str, findings: Findings) -> None:
@@ -248,7 +252,7 @@ def _lines(
 
 def _require_inside(entries: pd.DataFrame, window: Window) -> None:
     """Raise UsageError where energy was posted by a coarser grain, across an edge of the range: it would count twice."""
-    energy = entries[entries["phase"].isin(["use", "upstream", "losses"])]
+    energy = entries[entries["phase"].isin(ENERGY_PHASES)]
     across = window.touching(energy).drop(window.lines(energy).index)
     if len(across):
         first = across.iloc[0]

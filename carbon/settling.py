@@ -12,6 +12,7 @@ from carbon.ledger.codes import codes
 from carbon.ledger.reconcile import normal_lines
 from carbon.ledger.store import Ledger
 from carbon.pipeline import Outcome, reckon
+from carbon.scope2.lines import ENERGY_PHASES
 from carbon.scope2.supply import KINDS
 from carbon.window import EVERYTHING
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from carbon.window import Window
 
 PLACE = ["period", "start", "end", "node", "operator", "zone", "product", "model", "mode", "activity"]
-ENERGY = ("use", "upstream", "losses")
 REASON = "final grid data"
 _SAME = 1e-9
 
@@ -86,7 +86,7 @@ def settled(entries: pd.DataFrame, lines: pd.DataFrame) -> pd.Index:
 
 
 def _energy_lines(lines: pd.DataFrame) -> pd.DataFrame:
-    return lines[lines["phase"].isin(ENERGY)].reset_index(drop=True)
+    return lines[lines["phase"].isin(ENERGY_PHASES)].reset_index(drop=True)
 
 
 def _cells(first: pd.DataFrame, second: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

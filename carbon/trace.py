@@ -28,6 +28,7 @@ from carbon.ledger.entries import AMOUNTS, normal_entry_id
 from carbon.ledger.reconcile import KEY, normal_lines, with_key_of
 from carbon.ledger.store import Ledger
 from carbon.pipeline import reckon
+from carbon.scope2.lines import ENERGY_PHASES
 from carbon.scope2.supply import KINDS
 from carbon.window import month_window
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from carbon.config import Settings
 
 CLOSE = 1e-9
-ENERGY_PHASES = ("use", "upstream", "losses")
 _SHOWN = (
     "posting", "digest", "recorded_at", "period", "start", "end", "scope", "category", "phase", "basis", "node", "operator",
     "zone", "product", "model", "mode", "activity", "boundary", "method", "tier", "factor_kind", "status", "source",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 FIGURES = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
+ENERGY_PHASES = ("use", "upstream", "losses")
 METHODS = {"use": "location@1", "upstream": "upstream@1", "losses": "losses@1"}
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from carbon.scope3.lines import TRUE_UP
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -52,7 +54,7 @@ def attribute(lines: pd.DataFrame, fleet: Fleet, by_node: pd.DataFrame, by_site:
         lines["basis"].ne("incurred")
         & lines["phase"].ne("write-off")
         & lines["kgco2e"].notna()
-        & lines["method"].ne("true-up@1")
+        & lines["method"].ne(TRUE_UP)
     )
     plants = {lot.factor for lot, plant in zip(fleet.lots, fleet.plant.tolist(), strict=True) if plant}
     of_site = split & lines["factor"].isin(plants)

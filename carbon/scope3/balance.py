@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from carbon.core.time import month_text
-from carbon.scope3.lines import amounts, trued_up, written_share
+from carbon.scope3.lines import trued_up, written_share
 from carbon.scope3.lots import PHASES
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def rolled(fleet: Fleet, month: Month) -> pd.DataFrame:
     """Each own lot in one month: month, profile, cohort, and opening to closing [kg]; what is not covered is left out."""
-    kilograms = {phase: np.where(fleet.owned, np.nan_to_num(amounts(fleet, phase)), 0.0) for phase in PHASES}
+    kilograms = {phase: np.where(fleet.owned, np.nan_to_num(fleet.kgco2e[phase]), 0.0) for phase in PHASES}
     basis, true_up = np.sum(list(kilograms.values()), axis=0), trued_up(fleet, month.month)
     written = np.sum([kilograms[phase] * written_share(month, phase) for phase in PHASES], axis=0)
     second = (basis - kilograms["disposal"]) * month.second_life

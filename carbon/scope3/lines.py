@@ -50,7 +50,7 @@ def incurred(fleet: Fleet, months: range) -> list[Draft]:
         ends = phase == "disposal"
         at = {"disposal": fleet.disposal_us, "cooling": fleet.in_service_us}.get(phase, fleet.acquired_us)
         happens = fleet.owned & (at >= first) & (at < after) & ~(fleet.resold & ends)
-        kilograms = amounts(fleet, phase) + (_true_ups(fleet) if ends else 0.0)
+        kilograms = fleet.kgco2e[phase] + (fleet.true_up_kgco2e if ends else 0.0)
         drafts.append(_on_a_day(fleet, at, at - ends, np.where(happens, kilograms, 0.0), phase, INCURRED))
     return drafts
 
@@ -62,9 +62,8 @@ def amortised(fleet: Fleet, month: Month) -> list[Draft]:
     units, alike = _alike(fleet, lot, stretch, start, end, share)
     lot, stretch, start, end, share = (column[alike] for column in (lot, stretch, start, end, share))
     drafts = []
-    for at, phase in enumerate(PHASES):
-        of_unit = np.array([one.unit_kgco2e[at] for one in fleet.lots], float)
-        kilograms = np.where(share > 0, units * of_unit[lot] * share, 0.0)
+    for phase in PHASES:
+        kilograms = np.where(share > 0, units * fleet.unit_kgco2e[phase][lot] * share, 0.0)
         some = _present(kilograms)
         for code in np.unique(month.method[lot[some]]).tolist():
             by = some[month.method[lot[some]] == code]
@@ -86,15 +85,10 @@ def _written_off(fleet: Fleet, month: Month) -> list[Draft]:
     first, after = month_range_us(month.month, month.month)
     gone = (fleet.retired_us >= first) & (fleet.retired_us < after)
     at = np.where(gone, fleet.retired_us, first)
-    lost = {phase: amounts(fleet, phase) * written_share(month, phase) for phase in PHASES}
+    lost = {phase: fleet.kgco2e[phase] * written_share(month, phase) for phase in PHASES}
     return [
         _on_a_day(fleet, at, at - gone, np.where(fleet.owned, lost[phase], 0.0), phase, WRITE_OFF) for phase in PHASES
     ]
-
-
-def amounts(fleet: Fleet, phase: str) -> Floats:
-    """Emissions [kg] of each lot by phase, NaN where no figure covers it."""
-    return np.array([getattr(lot, f"{phase}_kgco2e") for lot in fleet.lots], float)
 
 
 def written_share(month: Month, phase: str) -> Floats:
@@ -106,7 +100,7 @@ def trued_up(fleet: Fleet, month: int) -> Floats:
     """What disposal, or its release at a sale, changes in the provision of each own lot in a month [kg]."""
     first, after = month_range_us(month, month)
     happens = fleet.owned & (fleet.disposal_us >= first) & (fleet.disposal_us < after)
-    return np.where(happens, np.nan_to_num(_true_ups(fleet)), 0.0)
+    return np.where(happens, np.nan_to_num(fleet.true_up_kgco2e), 0.0)
 
 
 def lines_of(fleet: Fleet, drafts: Sequence[Draft]) -> pd.DataFrame:
@@ -136,10 +130,6 @@ def _on_a_day(fleet: Fleet, at: Ints, place_at: Ints, kgco2e: Floats, phase: str
     return Draft(
         chosen, stretch, day, day + DAY_US, kgco2e[chosen], np.full((len(NUMBERS), len(chosen)), np.nan), phase, method
     )
-
-
-def _true_ups(fleet: Fleet) -> Floats:
-    return np.array([lot.true_up_kgco2e for lot in fleet.lots], float)
 
 
 def _present(kilograms: Floats) -> Ints:

@@ -9,7 +9,7 @@ import numpy as np
 from carbon.core.time import DAY_US, cell_of, month_range_us
 from carbon.scope3.amortise import charge
 from carbon.scope3.life import planned_life, relaxed
-from carbon.scope3.lots import PLANT, RESOLD
+from carbon.scope3.lots import PHASES, PLANT, RESOLD
 from carbon.scope3.policy import METHODS
 from carbon.scope3.terms import Book
 
@@ -80,7 +80,10 @@ class Outlook(NamedTuple):
 
 
 class Fleet:
-    """Lots as arrays, with the register that says where their nodes are."""
+    """Lots as arrays, with the register that says where their nodes are.
+
+    Emissions [kg] are by phase of all units (`kgco2e`) and of one (`unit_kgco2e`), NaN where no figure covers them.
+    """
 
     def __init__(self, lots: Sequence[Lot], register: Register, posted: pd.DataFrame | None = None) -> None:
         """Index the lots, and cut their service where they move to another node; `posted` are terms that stand."""
@@ -94,6 +97,12 @@ class Fleet:
         kin: dict[object, int] = {}
         self.kin = np.array([kin.setdefault(lot.kin, len(kin)) for lot in self.lots], np.int64)
         self.units = np.array([lot.units for lot in self.lots], float)
+        self.kgco2e = {
+            phase: np.array([getattr(lot, f"{phase}_kgco2e") for lot in self.lots], float) for phase in PHASES
+        }
+        of_unit = np.array([lot.unit_kgco2e for lot in self.lots], float).reshape(-1, len(PHASES)).T
+        self.unit_kgco2e = dict(zip(PHASES, of_unit, strict=True))
+        self.true_up_kgco2e = np.array([lot.true_up_kgco2e for lot in self.lots], float)
         places = [(at, start, node) for at, lot in enumerate(self.lots) for start, node in lot.places]
         self._lot, self._from = (np.array([place[i] for place in places], np.int64) for i in (0, 1))
         self._node = np.array([register.node_code[node] for *_, node in places], np.int64)
@@ -101,16 +110,17 @@ class Fleet:
         onward = np.append(self._lot[1:] == self._lot[:-1], False)[: len(places)]
         self._until = np.where(onward, np.append(self._from[1:], 0)[: len(places)], self.retired_us[self._lot])
         self._from[self._first] = self.in_service_us
+        self._instants = np.unique(self._from)
+        self._keys_per_lot = len(self._instants) + 1
+        self._place = self._lot * self._keys_per_lot + np.searchsorted(self._instants, self._from, side="right")
         self.built = register.stretch_at(self._node[self._first], self.in_service_us)
         self.owned = np.array([register.stretches[at].route.owned for at in self.built], bool)
 
     def stretch_at(self, at_us: Ints) -> Ints:
         """Stretch of each lot's node at an instant of its own [us]; plants stay where they were built."""
         moment = np.where(self.plant, self.in_service_us, at_us)
-        place = self._first.copy()
-        for at in np.flatnonzero(self._lot[1:] == self._lot[:-1]) + 1:  # later places of those that moved
-            lot = self._lot[at]
-            place[lot] = at if self._from[at] <= moment[lot] else place[lot]
+        key = np.arange(len(moment)) * self._keys_per_lot + np.searchsorted(self._instants, moment, side="right")
+        place = np.maximum(np.searchsorted(self._place, key, side="right") - 1, self._first)
         return self.register.stretch_at(self._node[place], moment)
 
     def pieces(self, month: Month) -> tuple[Ints, Ints, Ints, Ints]:
