@@ -90,7 +90,7 @@ def assembled(settings: Settings, inventory: Inventory, findings: Findings, anew
     makes the estimates of past months again.
     """
     names, policy = (settings.text("inputs.nodes"), settings.text("inputs.fleet")), policy_of(settings)
-    posted = None if anew else standing(Ledger(settings.path("ledger.path")).live(columns=TERMS))
+    posted = None if anew else standing(Ledger(settings.path("ledger.path")).restated().live(columns=TERMS))
     fleet = assemble(inventory, policy, findings, names, posted)
     kept = Book(fleet.lots, policy, inventory.estimates, posted).kept()
     if kept:
@@ -193,7 +193,8 @@ def hardware_balance(settings: Settings, now: datetime) -> tuple[pd.DataFrame, F
     findings = Findings()
     nodes = nodes_of(settings, now, findings)
     fleet, inventory = fleet_of(settings, nodes, now, findings)
-    entries = Ledger(settings.path("ledger.path")).live(columns=("period", "basis", "phase", "factor", "kgco2e"))
+    ledger = Ledger(settings.path("ledger.path")).restated()
+    entries = ledger.live(columns=("period", "basis", "phase", "factor", "kgco2e"))
     months, policy = sorted(set(entries["period"])), policy_of(settings)
     use = measured_use(settings, nodes, now, months) if months and needs_use(fleet, policy) else None
     rolled = balance(fleet, months, policy, use.outlook if use else None, inventory.estimates)

@@ -147,16 +147,16 @@ def no_energy() -> pd.DataFrame:
 
 
 def earlier_energy(entries: pd.DataFrame, stream: Stream, months: list[str]) -> pd.DataFrame:
-    """Energy [kWh] that live entries hold of the same years before `months` (columns EARLIER): it drew on instruments first."""
+    """Energy [kWh] of restated entries of the same years before `months`, which drew on instruments first; columns EARLIER."""
     years, use = {month[:4] for month in months}, entries[entries["phase"] == "use"]
-    month = use["start"].dt.strftime("%Y-%m")  # of the energy: what adjusts a closed month has a later period
+    month = use["period"]
     mine = use[month.str[:4].isin(years) & (use["basis"] == "location") & (month < min(months))]
     return mine.assign(market=_markets_of_entries(mine, stream))[list(EARLIER)]
 
 
 def drawn_later(entries: pd.DataFrame, months: list[str]) -> str:
     """Months of the same years after `months` that drew on instruments, in words: what they used could be used again."""
-    month = entries["start"].dt.strftime("%Y-%m")
+    month = entries["period"]
     drew = entries["factor_kind"].isin(KINDS) & (month > max(months)) & month.str[:4].isin({one[:4] for one in months})
     return month_spans(month[drew])
 

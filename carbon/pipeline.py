@@ -75,7 +75,7 @@ def account(
     reckoned = reckon(settings, now=now, window=window, progress=progress, workers=workers, anew=cause == "error")
     reckoned.findings.raise_errors()
     ledger = Ledger(settings.path("ledger.path"))
-    held = ledger.live(columns=("period", "start", "end", "phase", "factor_kind"))
+    held = ledger.restated().live(columns=("period", "start", "end", "phase", "factor_kind"))
     months = set(reckoned.months) | (set(held["period"].unique()) if window == EVERYTHING else set())
     entries = held[held["period"].isin(months)]
     _require_inside(entries, window)
@@ -199,7 +199,7 @@ def _market_lines(
 def _drawn_later(settings: Settings, window: Window, months: list[str]) -> str:
     if window == EVERYTHING or settings.text("scope2.market") == "hourly":
         return ""
-    return drawn_later(Ledger(settings.path("ledger.path")).live(), months)
+    return drawn_later(Ledger(settings.path("ledger.path")).restated().live(), months)
 
 
 def _accounted_earlier(settings: Settings, stream: Stream, sums: pd.DataFrame) -> pd.DataFrame:
@@ -213,7 +213,7 @@ def _accounted_earlier(settings: Settings, stream: Stream, sums: pd.DataFrame) -
             "instruments are matched by the year, month after month: give whole months, or --month"
         ) from None
     months = [month_text(number) for number in np.unique(cell_of(sums["start_us"].to_numpy(), "month")).tolist()]
-    return earlier_energy(Ledger(settings.path("ledger.path")).live(), stream, months)
+    return earlier_energy(Ledger(settings.path("ledger.path")).restated().live(), stream, months)
 
 
 def _workload_files(settings: Settings, findings: Findings) -> list[SourceFile]:

@@ -41,7 +41,7 @@ def settle(
     InputError with every finding when one is an error.
     """
     ledger = Ledger(settings.path("ledger.path"))
-    held = ledger.live()
+    held = ledger.restated().live()
     if held.empty:
         raise NotFoundError("the ledger has no entries yet; run `carbon account` first")
     reckoned = reckon(settings, now=now, window=window, progress=progress)

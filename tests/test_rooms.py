@@ -26,7 +26,7 @@ RANKS = (
     {"scope2", "scope3"},
     {"ledger"},
     {"report"},
-    {"config", "demo", "embodied", "evidence", "extras", "fleet", "market", "modelled", "pipeline", "planning",
+    {"config", "demo", "embodied", "evidence", "extras", "fleet", "locking", "market", "modelled", "pipeline", "planning",
      "pools", "project", "remarks", "settings", "settling", "spill", "stream", "trace", "window"},
     {"cli"},
     {"", "__main__"},  # the package itself, which names what is public

@@ -177,7 +177,7 @@ def account(
     if cause and cause not in CAUSES:
         raise UsageError(f"--cause {cause} is none of {', '.join(CAUSES)}")
     settings = settings_of(context, **({"grid__uncovered": "report"} if allow_uncovered else {}))
-    with _truth_when_interrupted(settings), progress_bar(_file_count(context), "accounting") as progress:
+    with _truth_when_interrupted(settings), progress_bar(file_count(context), "accounting") as progress:
         outcome = post(
             settings, window=_window(month, from_, to), now=now(), dry_run=dry_run, remove=remove, cause=cause,
             reason=reason, progress=progress,
@@ -197,7 +197,7 @@ def settle(
     from carbon.settling import settle as post
 
     settings = settings_of(context)
-    with _truth_when_interrupted(settings), progress_bar(_file_count(context), "settling") as progress:
+    with _truth_when_interrupted(settings), progress_bar(file_count(context), "settling") as progress:
         outcome = post(
             settings, window=_window(month, None, None), now=now(), dry_run=dry_run, reason=reason, progress=progress
         )
@@ -236,11 +236,12 @@ def _summary(outcome: Outcome, *, dry_run: bool) -> str:
 def _reckon(context: typer.Context) -> Reckoned:
     from carbon.pipeline import reckon
 
-    with progress_bar(_file_count(context), "checking") as progress:
+    with progress_bar(file_count(context), "checking") as progress:
         return reckon(settings_of(context), now=now(), progress=progress)
 
 
-def _file_count(context: typer.Context) -> int:
+def file_count(context: typer.Context) -> int:
+    """Files under the workload folder, for a progress bar."""
     workload = settings_of(context).path("inputs.workload")
     return sum(1 for _ in workload.rglob("*")) if workload.is_dir() else 1
 

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from carbon.core.errors import LedgerError
 from carbon.core.findings import Findings
 from carbon.core.time import cell_of, month_text, us_of
+from carbon.ledger.closing import closing_faults, closings
 from carbon.ledger.delta import Head, commit_head, head, head_of, open_table, read
 from carbon.ledger.entries import AMOUNTS, LINES, bits, digest, entry_ids, in_order, to_frame
 from carbon.ledger.files import PARTITION, DataFile, data_files, file_faults, read_file
-from carbon.ledger.log import files_told, log_faults
+from carbon.ledger.log import files_told, infos, log_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,7 @@ def verify(ledger: Ledger) -> Verification:
     Postings are numbered from 1 without holes; each has the digest of its entries and the one before it, and is not
     recorded before it; ids match posting and place; a reversal takes back one earlier entry, once, value by value; an
     entry is booked in the month of its start or names that month in `adjusts`; the newest commit tells the same head.
+    Closings follow each other, and nothing is booked in a month while it is closed.
     Every commit up to the newest is there, whole, and every data file is there and as the log tells.
 
     What cannot be seen from the ledger alone: that its newest commits were removed, whole, and it was not posted to
@@ -64,7 +66,8 @@ def verify(ledger: Ledger) -> Verification:
     except LedgerError as error:
         return Verification(0, 0, list(dict.fromkeys([*faults, str(error)])))
     postings = np.unique(_postings(entries))
-    return Verification(len(postings), entries.num_rows, [*faults, *_faults(entries, told)])
+    faults += [*_faults(entries, told), *_closing_faults(ledger.path, table.version(), entries)]
+    return Verification(len(postings), entries.num_rows, faults)
 
 
 def leftovers(ledger: Ledger) -> Findings:
@@ -95,6 +98,16 @@ def _newest_in(file: Path) -> int:
         return pc.max(read_file(DataFile(file, "", 0, None, None, None), ["posting"])["posting"]).as_py() or 0
     except LedgerError:
         return 0
+
+
+def _closing_faults(path: Path, version: int, entries: pa.Table) -> Iterator[str]:
+    try:
+        told = closings(infos(path, version))
+    except (ValueError, TypeError) as error:
+        yield f"{path}: a closing is cut or was changed ({error})"
+        return
+    if told:
+        yield from closing_faults(told, to_frame(entries.select(["posting", "entry", "period", "digest"])))
 
 
 def _faults(entries: pa.Table, told: Head | None) -> Iterator[str]:

@@ -16,6 +16,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from carbon.core.errors import LedgerError
 from carbon.core.parallel import ordered_map
+from carbon.ledger.closing import NEVER, State, state_of
 from carbon.ledger.entries import SCHEMA, digest, in_order
 from carbon.ledger.files import (
     PARTITION,
@@ -29,11 +30,13 @@ from carbon.ledger.files import (
     unwritable,
     write_files,
 )
-from carbon.ledger.log import APPLICATION, LOG, commit_fault, commit_file, infos, is_posted, log_faults
+from carbon.ledger.log import APPLICATION, LOG, commit_fault, commit_file, commit_info, infos, is_told, log_faults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from deltalake.transaction import AddAction
 
 # Delta deletes commits older than 30 days unless told otherwise; a ledger keeps all of them.
 PROPERTIES = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
@@ -113,7 +116,7 @@ def append(path: Path, table: DeltaTable, entries: pa.Table, told: Mapping[str, 
 
     Raises ConflictError when another writer was first, LedgerError when the folder cannot be written.
     """
-    last, version = head_of(entries), table.version()
+    last = head_of(entries)
     recorded_at = last.recorded_at.isoformat() if last.recorded_at else ""
     written = write_files(path, entries)
     made, hashes = [path / one.action.path for one in written], {one.action.path: one.sha256 for one in written}
@@ -123,20 +126,30 @@ def append(path: Path, table: DeltaTable, entries: pa.Table, told: Mapping[str, 
         "recorded_at": recorded_at,
         _FILES: json.dumps(hashes),
     }
+    try:
+        _commit(path, table, [one.action for one in written], {**metadata, **(told or {})}, last.posting)
+    except (ConflictError, LedgerError):
+        remove(made)
+        raise
+
+
+def note(path: Path, table: DeltaTable, told: Mapping[str, str], posting: int) -> None:
+    """Add a commit without entries, after posting `posting`, that tells this of itself. Raises as `append` does."""
+    _commit(path, table, [], told, posting)
+
+
+def _commit(path: Path, table: DeltaTable, actions: list[AddAction], told: Mapping[str, str], posting: int) -> None:
+    version = table.version()
     properties = CommitProperties(
-        custom_metadata={**metadata, **(told or {})},
-        app_transactions=[Transaction(app_id=APPLICATION, version=last.posting)],
+        custom_metadata=dict(told), app_transactions=[Transaction(app_id=APPLICATION, version=posting)]
     )
-    actions = [one.action for one in written]
     try:
         table.create_write_transaction(actions, "append", table.schema(), [PARTITION], commit_properties=properties)
     except CommitFailedError as error:
-        remove(made)
         raise ConflictError(line(error)) from error
     except (DeltaError, OSError) as error:
         # What follows a commit, such as a checkpoint, may fail where the commit did not.
-        if not is_posted(path, version, last.digest):
-            remove(made)
+        if not is_told(path, version, told):
             raise not_posted(path, unwritable(path / LOG) or error) from error
 
 
@@ -210,6 +223,19 @@ def commit_head(path: Path, table: DeltaTable) -> Head | None:
     except (ValueError, KeyError, TypeError):
         return None
     return None
+
+
+def closing_state(path: Path, table: DeltaTable) -> State:
+    """What is closed, from the newest commit that tells. Raises LedgerError where a commit cannot be read."""
+    for version in range(table.version(), -1, -1):
+        try:
+            found = state_of(commit_info(path, version))
+        except (OSError, ValueError, TypeError) as error:
+            fault = commit_fault(path, version) or f"{commit_file(path, version)}: what it tells is cut or was changed"
+            raise LedgerError(f"{path}: what is closed cannot be read: {fault}") from error
+        if found is not None:
+            return found
+    return NEVER
 
 
 def head_of(entries: pa.Table) -> Head:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 LOG = "_delta_log"
@@ -47,11 +47,11 @@ def infos(path: Path, version: int) -> Iterator[dict[str, Any]]:
             return
 
 
-def is_posted(path: Path, after: int, digest: str) -> bool:
-    """Whether a commit after a version tells of the posting with a digest."""
+def is_told(path: Path, after: int, told: Mapping[str, str]) -> bool:
+    """Whether a commit after a version tells all of this of itself."""
     number = after + 1
     while commit_file(path, number).exists():
-        if commit_info(path, number).get("digest") == digest:
+        if told.items() <= commit_info(path, number).items():
             return True
         number += 1
     return False

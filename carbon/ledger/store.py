@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,16 +14,19 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from carbon.core.errors import LedgerError, UsageError
+from carbon.core.errors import LedgerError, NotFoundError, UsageError
 from carbon.core.time import from_us, month_number, parse_instant
 from carbon.ledger import kept
+from carbon.ledger.closing import NEVER, Closing, State, book, closing, closings, own_month, reopening
 from carbon.ledger.delta import (
     EMPTY,
     ConflictError,
     Head,
     append,
+    closing_state,
     create_table,
     head,
+    note,
     open_table,
     periods_of,
     read,
@@ -31,9 +35,10 @@ from carbon.ledger.delta import (
 from carbon.ledger.entries import LINES, SCHEMA, in_order, number, to_frame
 from carbon.ledger.log import infos
 from carbon.ledger.reconcile import difference, missing_findings, normal_lines
+from carbon.ledger.restated import Restated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from deltalake import DeltaTable
 
@@ -43,7 +48,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 50
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
-_COMPARED = ("posting", "entry", *LINES, "reverses")
+_COMPARED = ("posting", "entry", *LINES, "reverses", "adjusts")
 _ORDER = ("posting", "entry", "recorded_at")
 _PAIRS = ("entry", "reverses", "period")
 _TOLD = ("posting", "recorded_at", "entry", "reverses", "kgco2e", "cause", "reason", "digest")
@@ -117,6 +122,40 @@ class Ledger:
         found = _standing(self.entries(as_of, periods, needed)).reset_index(drop=True)
         return found if columns is None else found[list(columns)]
 
+    def restated(self) -> Restated:
+        """The same ledger by the months that entries are about: what adjusts a closed month is told of that month."""
+        return Restated(self)
+
+    def closed(self) -> State:
+        """What is closed now. Raises LedgerError for a ledger that cannot be read."""
+        table = open_table(self.path)
+        return NEVER if table is None else closing_state(self.path, table)
+
+    def closings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
+        """Closings and reopenings made up to `as_of`, the oldest first; columns those of carbon.ledger.closing.Closing.
+
+        `recorded_at` [UTC]. Raises UsageError for a time that is none, LedgerError for a ledger that cannot be read.
+        """
+        until, table = _instant(as_of), open_table(self.path)
+        found = closings(infos(self.path, table.version())) if table is not None else []
+        frame = pd.DataFrame(found, columns=list(Closing._fields))
+        frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True).dt.as_unit("us")
+        return frame if until is None else frame[frame["recorded_at"] <= until]
+
+    def close(self, month: str, *, recorded_at: datetime, reason: str = "") -> Closing:
+        """Close a month (`YYYY-MM`) and all before it: what differs for them is booked in the first month after, from now on.
+
+        Raises UsageError for a month that has not ended at `recorded_at` or is closed already, LedgerError as `post`.
+        """
+        return self._note(lambda state, last, moment: closing(state, last, moment, month, reason.strip()), recorded_at)
+
+    def reopen(self, month: str, *, recorded_at: datetime, reason: str) -> Closing:
+        """Reopen a closed month and all after it; what was booked elsewhere for them stays there.
+
+        Raises UsageError for a month that is not closed or a reason without words, LedgerError as `post`.
+        """
+        return self._note(lambda state, last, moment: reopening(state, last, moment, month, reason), recorded_at)
+
     def months(self) -> list[str]:
         """Months (`YYYY-MM`) that have entries, sorted; what was taken back counts. Raises as `entries` does."""
         table = open_table(self.path)
@@ -157,7 +196,8 @@ class Ledger:
         lines = _lines_of(desired, months, recorded_at)
         table = open_table(self.path)
         known = None if remove else known_files
-        return self._difference(table, lines, months, recorded_at, cause, reason, known, inside)
+        state = NEVER if table is None else closing_state(self.path, table)
+        return self._difference(table, lines, months, recorded_at, cause, reason, known, inside, state)
 
     def post(
         self, desired: pd.DataFrame, *, months: Sequence[str], recorded_at: datetime, cause: str = "", reason: str = "",
@@ -178,27 +218,47 @@ class Ledger:
         """
         lines, told = _lines_of(desired, months, recorded_at), kept.told(findings, months)
         known = None if remove else tuple(known_files)
-        for attempt in range(ATTEMPTS):
+        for _ in self._attempts():
             table = open_table(self.path)
-            found = self._difference(table, lines, months, recorded_at, cause, reason, known, inside)
+            state = NEVER if table is None else closing_state(self.path, table)
+            found = self._difference(table, lines, months, recorded_at, cause, reason, known, inside, state)
             if found is None:
                 return None
-            try:
-                append(self.path, self._create() if table is None else table, found.entries, told)
-            except ConflictError:
-                time.sleep(random.uniform(0, min(FIRST_WAIT_S * (attempt + 1), LONGEST_WAIT_S)))
-            else:
+            with suppress(ConflictError):
+                append(self.path, self._create() if table is None else table, found.entries, told | state.told())
                 return found.posting
+        raise AssertionError("attempts end with an error")
+
+    def _attempts(self) -> Iterator[int]:
+        """Attempts to commit, with a wait after each that failed. Raises LedgerError when there were ATTEMPTS."""
+        for attempt in range(ATTEMPTS):
+            yield attempt
+            time.sleep(random.uniform(0, min(FIRST_WAIT_S * (attempt + 1), LONGEST_WAIT_S)))
         raise LedgerError(
             f"{self.path}: other writers posted first {ATTEMPTS} times; nothing was posted, try again later"
         )
 
+    def _note(self, make: Callable[[State, Head, datetime], Closing], recorded_at: datetime) -> Closing:
+        """Add the closing that `make` gives of what is closed, the newest posting and the time."""
+        for _ in self._attempts():
+            table = open_table(self.path)
+            if table is None:
+                raise NotFoundError("the ledger has no entries yet; run `carbon account` first")
+            last = head(self.path, table)
+            require_newest(self.path, table, last)
+            moment = max(recorded_at, last.recorded_at or recorded_at).astimezone(UTC)
+            made = make(closing_state(self.path, table), last, moment)
+            with suppress(ConflictError):
+                note(self.path, table, made.told(), last.posting)
+                return made
+        raise AssertionError("attempts end with an error")
+
     def _difference(
         self, table: DeltaTable | None, lines: pd.DataFrame, months: Sequence[str], recorded_at: datetime,
-        cause: str, reason: str, known_files: Iterable[str] | None, inside: Inside | None,
+        cause: str, reason: str, known_files: Iterable[str] | None, inside: Inside | None, state: State,
     ) -> Difference | None:  # fmt: skip
         """The posting that makes the table say `lines`. `known_files` None: what is missing may go."""
-        current = to_frame(in_order(self._read(table, months, _COMPARED)))
+        current = self._about(table, months, state)
         current = inside(current) if inside else current
         changes = difference(lines, current, cause=cause, reason=reason)
         if changes.empty:
@@ -211,11 +271,19 @@ class Ledger:
             last = head(self.path, table)
             require_newest(self.path, table, last)
         moment = max(recorded_at, last.recorded_at or recorded_at).astimezone(UTC)
-        entries = number(changes, last.posting + 1, moment, last.digest)
+        entries = number(book(changes, current, state), last.posting + 1, moment, last.digest)
         reversals = int(changes["reverses"].notna().sum())
         return Difference(
             Posting(last.posting + 1, entries["digest"][0].as_py(), moment, len(changes), reversals), entries
         )
+
+    def _about(self, table: DeltaTable | None, months: Sequence[str], state: State) -> pd.DataFrame:
+        """Entries about `months`, which is their `period`; `booked` tells the month they stand in, which may be a later one."""
+        known = set(months) if not state.number or table is None else periods_of(self.path, table)
+        reach = [month for month in known if month >= min(months, default="")]
+        entries = to_frame(in_order(self._read(table, sorted(reach), _COMPARED)))
+        found = entries.assign(booked=entries["period"], period=own_month(entries))
+        return found[found["period"].isin(set(months))].reset_index(drop=True) if state.number else found
 
     def _known(
         self, as_of: str | datetime | None, periods: Sequence[str] | None, names: Sequence[str] | None = None

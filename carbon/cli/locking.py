@@ -1,0 +1,56 @@
+"""Commands that lock months and unlock them: close, reopen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carbon.cli.common import guarded, now, progress_bar, say, settings_of, show_findings
+from carbon.cli.project import file_count
+
+if TYPE_CHECKING:
+    from carbon.locking import Closed
+
+MonthArgument = Annotated[str, typer.Argument(metavar="M", help="A month that is over, YYYY-MM.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog="Example: carbon close 2026-10")(close)
+    app.command(epilog='Example: carbon reopen 2026-10 --reason "meter of node g7 was read twice"')(reopen)
+
+
+@guarded
+def close(
+    context: typer.Context,
+    month: MonthArgument,
+    reason: Annotated[str, typer.Option(metavar="R", help="Why it is closed now, in words.")] = "",
+) -> None:
+    """Lock a month and all before it: what differs later lands in the first month after. Exit 1 while inputs have errors."""
+    from carbon.locking import close as lock
+
+    settings = settings_of(context)
+    with progress_bar(file_count(context), "closing") as progress:
+        done = lock(settings, month, now=now(), reason=reason, progress=progress)
+        show_findings(list(done.findings))
+        say(_said(done))
+
+
+@guarded
+def reopen(
+    context: typer.Context,
+    month: MonthArgument,
+    reason: Annotated[str, typer.Option(metavar="R", help="Why it is opened again, in words; it stays in the ledger.")],
+) -> None:
+    """Unlock a closed month and all after it. What was booked elsewhere for them stays there."""
+    from carbon.ledger.store import Ledger
+
+    made = Ledger(settings_of(context).path("ledger.path")).reopen(month, recorded_at=now(), reason=reason)
+    say(f"{month} and all after it are open again; closed are the months to {made.closed}")
+
+
+def _said(done: Closed) -> str:
+    share = f"{done.provisional:,} of their {done.entries:,} entries are provisional"
+    later = f"what changes from now on lands in {done.closing.state.first_open}"
+    return f"{done.closing.month} and all before it are closed at posting {done.closing.posting}; {share}; {later}"
