@@ -190,6 +190,11 @@ OUTPUTS = (
         "Bridge",
         "What `carbon report --against` gives: the earlier total and what moved it, by cause. The rows add up to the later one.",
     ),
+    (
+        "months",
+        "Months",
+        "What `carbon ledger months` gives, of one statement; restated = reported - earlier months + adjustments.",
+    ),
 )
 READING = """\
 A CSV file is UTF-8 with commas and a header; a byte-order mark and CRLF are accepted. With `decimal = ","` under

@@ -8,6 +8,7 @@ import typer
 
 from carbon.cli import evidence
 from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, now, say, settings_of, show_findings
+from carbon.cli.report import Energy, Hardware
 from carbon.core.errors import LedgerError, NotFoundError
 
 if TYPE_CHECKING:
@@ -57,6 +58,30 @@ def show(
     if period and entries.empty:
         raise _nothing_for(period, ledger, as_of)
     emit(entries, format, "entries (all columns with --format csv)", output, shown=_SHOWN)
+
+
+@app.command(epilog="Example: carbon ledger months 2026-Q4")
+@guarded
+def months(
+    context: typer.Context,
+    period: Annotated[
+        str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else all.")
+    ] = None,
+    energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
+    hardware: Annotated[Hardware, typer.Option(help="Basis of own hardware.")] = Hardware.amortised,
+    as_of: AsOf = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+) -> None:
+    """Months closed and open: as first reported, as reported, adjustments booked later, and as restated."""
+    from carbon.report.monthly import months_of
+    from carbon.report.months import months as rows
+
+    wanted = months_of(period) if period else None
+    frame = rows(_ledger(context), wanted, as_of, str(energy), str(hardware))
+    if format == Format.table and output is None:
+        frame["closed_at"] = frame["closed_at"].dt.floor("s")
+    emit(frame, format, "months", output)
 
 
 def _nothing_for(period: str, ledger: Ledger, as_of: str | None) -> NotFoundError:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from carbon.config import Settings
+    from carbon.ledger.restated import Restated
+    from carbon.ledger.store import Ledger
     from carbon.report.ranges import Draws
 
 
@@ -52,6 +54,7 @@ class Asked(NamedTuple):
     hardware: str
     as_of: str | None
     against: str
+    restated: bool
 
 
 def add_to(app: typer.Typer) -> None:
@@ -80,11 +83,13 @@ def report(
     against: Annotated[
         str | None, typer.Option("--against", metavar="TIME", help="What changed since this time, by cause.")
     ] = None,
+    restated: Annotated[
+        bool, typer.Option("--restated", help="What adjusts a closed month counts in that month.")
+    ] = False,
     format: Annotated[ReportFormat, typer.Option(help="How it is written.")] = ReportFormat.table,  # noqa: A002
     output: OutputOption = None,
 ) -> None:
     """Emissions of a period by scope, category and phase; the rows add up to the statement's total."""
-    from carbon.ledger.store import Ledger
     from carbon.report.monthly import report as rows
 
     settings = settings_of(context)
@@ -94,18 +99,22 @@ def report(
     if against is not None:
         if rolls:
             raise UsageError("--against does not go with --rolling and --daily; ask for one of them")
-        _bridge(settings, Asked(period, words, str(energy), str(hardware), as_of, against), str(format), output)
+        asked = Asked(period, words, str(energy), str(hardware), as_of, against, restated)
+        _bridge(settings, asked, str(format), output)
         return
     if rolls:
+        if restated:
+            raise UsageError(
+                "--restated does not go with --rolling and --daily: a window goes by each entry's own time"
+            )
         view = View(rolling, period, words, str(energy), str(hardware), as_of, _draws(settings))
         answer(settings, view, str(format), output, daily, days)
         return
     if format == ReportFormat.table and output is None:
-        print_month(settings, period, words, str(energy), str(hardware), as_of)
+        print_month(settings, period, words, str(energy), str(hardware), as_of, restated=restated)
         return
-    ledger = Ledger(settings.path("ledger.path"))
     frame = rows(
-        ledger,
+        _ledger(settings, restated=restated),
         period or _last_month(settings, as_of),
         by=words,
         energy=str(energy),
@@ -118,17 +127,19 @@ def report(
 
 def print_month(
     settings: Settings, period: str | None, by: list[str] | None = None, energy: str = "location",
-    hardware: str = "amortised", as_of: str | None = None,
+    hardware: str = "amortised", as_of: str | None = None, *, restated: bool = False,
 ) -> None:  # fmt: skip
     """The report for people, on standard output."""
     from carbon.ledger.store import Ledger
     from carbon.report.console import print_report
     from carbon.report.monthly import months_of
+    from carbon.report.months import month_notes
     from carbon.report.notes import report_notes, warning_notes
 
-    ledger = Ledger(settings.path("ledger.path"))
+    booked, ledger = Ledger(settings.path("ledger.path")), _ledger(settings, restated=restated)
     wanted = period or _last_month(settings, as_of)
-    entries, told = ledger.live(as_of, months_of(wanted)), ledger.findings(months_of(wanted), as_of)
+    entries, told = ledger.live(as_of, months_of(wanted)), booked.findings(months_of(wanted), as_of)
+    moved = [] if restated else month_notes(booked, months_of(wanted), as_of, energy, hardware)
     print_report(
         ledger,
         wanted,
@@ -138,14 +149,13 @@ def print_month(
         hardware=hardware,
         as_of=as_of,
         entity=settings.text("entity.name"),
-        notes=[*report_notes(entries, hardware), *warning_notes(told, months_of(wanted))],
+        notes=[*moved, *report_notes(entries, hardware), *warning_notes(told, months_of(wanted))],
         draws=_draws(settings),
     )
 
 
 def _bridge(settings: Settings, asked: Asked, kind: str, output: Path | None) -> None:
     """The bridge between two states, to the terminal or as a table."""
-    from carbon.ledger.store import Ledger
     from carbon.report.bridge import bridge, instant
 
     if asked.by:
@@ -154,9 +164,8 @@ def _bridge(settings: Settings, asked: Asked, kind: str, output: Path | None) ->
         raise UsageError(f"--against {asked.against} is later than now; it names the earlier of two states")
     _require_posted(settings, asked.against, "--against")
     period = asked.period or _last_month(settings, asked.as_of)
-    frame = bridge(
-        Ledger(settings.path("ledger.path")), period, asked.against, asked.as_of, asked.energy, asked.hardware
-    )
+    ledger = _ledger(settings, restated=asked.restated)
+    frame = bridge(ledger, period, asked.against, asked.as_of, asked.energy, asked.hardware)
     if kind == ReportFormat.table and output is None:
         _print_bridge(settings, frame, period, asked)
     else:
@@ -179,6 +188,14 @@ def _spelled(moment: str) -> str:
     from carbon.core.time import is_day
 
     return f"{moment} 00:00 UTC" if is_day(moment) else moment
+
+
+def _ledger(settings: Settings, *, restated: bool) -> Ledger | Restated:
+    """The ledger by the months that entries are booked in, or by those that they are about."""
+    from carbon.ledger.store import Ledger
+
+    ledger = Ledger(settings.path("ledger.path"))
+    return ledger.restated() if restated else ledger
 
 
 def _draws(settings: Settings) -> Draws:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from carbon.ledger.cited import Inputs
     from carbon.ledger.store import Ledger
 
-FILES = ("README.md", "carbon.toml", "digests.csv", "entries.csv", "entries.parquet", "factors.csv", "sources.csv",
-         "totals.csv", "verify.py")  # fmt: skip
+FILES = ("README.md", "carbon.toml", "closings.csv", "digests.csv", "entries.csv", "entries.parquet", "factors.csv",
+         "sources.csv", "totals.csv", "verify.py")  # fmt: skip
 SUMS = "SHA256SUMS"
 _POSTING = ("posting", "digest", "previous", "recorded_at")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
@@ -70,6 +70,7 @@ def export(ledger: Ledger, folder: Path, inputs: Inputs, periods: Sequence[str] 
         _write(place / "entries.csv", packed)
         pq.write_table(to_table(packed), place / "entries.parquet")
         _write(place / "digests.csv", digests)
+        _write(place / "closings.csv", ledger.closings())
         _write(place / "totals.csv", _totals(entries, packed))
         _write(place / "factors.csv", factors(packed, inputs))
         _write(place / "sources.csv", sources(packed, inputs))

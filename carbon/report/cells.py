@@ -61,6 +61,13 @@ def round_numbers(values: Sequence[float]) -> list[str]:
     return [_fixed(value, decimals) for value in values]
 
 
+def amount(kgco2e: float) -> str:
+    """Emissions [kg] with their unit: kgCO2e, or tCO2e from a tonne on."""
+    if abs(kgco2e) >= 1_000:
+        return f"{round_numbers([kgco2e / 1_000])[0]} tCO2e"
+    return f"{round_numbers([kgco2e])[0]} kgCO2e"
+
+
 def percent(share: float) -> str:
     """A share [1] in per cent [%] to one decimal; "" if missing. Only a true 0 shows as 0, only a true 1 as 100."""
     if math.isnan(share):

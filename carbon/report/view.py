@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from carbon.report.cells import clean, exact, percent, round_numbers
+from carbon.report.cells import amount, clean, exact, percent, round_numbers
 from carbon.report.layout import Column, column, fitting, table
 from carbon.report.monthly import GROUPINGS, month_spans
 
@@ -102,7 +102,7 @@ def headline(
     tiers = ", ".join(f"{clean(tier)} {percent(part)}" for tier, part in tier_shares(frame).items())
     lines = [
         Text(f"Emissions of {clean(entity)}{', ' if entity else ''}{span or month_spans(frame['month'])}", "bold"),
-        Text(_amount(_sum(frame["kgco2e"])) + _interval(frame), "bold green"),
+        Text(amount(_sum(frame["kgco2e"])) + _interval(frame), "bold green"),
         Text(clean(label)),
         *([Text(f"Scope 2: {_by_method(scope2)}")] if scope2 and len(scope2) > 1 else []),
         Text(" · ".join([*facts, f"provisional: {share} of the emissions"])),
@@ -112,7 +112,7 @@ def headline(
 
 
 def _by_method(scope2: Mapping[str, float]) -> str:
-    return ", ".join(f"{_amount(kilograms)} {basis}-based" for basis, kilograms in scope2.items())
+    return ", ".join(f"{amount(kilograms)} {basis}-based" for basis, kilograms in scope2.items())
 
 
 def provisional_share(frame: pd.DataFrame) -> float:
@@ -216,12 +216,6 @@ def _bar(share: float) -> str:
         return ""
     full, eighths = divmod(max(round(min(share, 1) * 8 * _BAR_CELLS), 1), 8)
     return "█" * full + _EIGHTHS[eighths].strip()
-
-
-def _amount(kgco2e: float) -> str:
-    if abs(kgco2e) >= 1_000:
-        return f"{round_numbers([kgco2e / 1_000])[0]} tCO2e"
-    return f"{round_numbers([kgco2e])[0]} kgCO2e"
 
 
 def _interval(frame: pd.DataFrame) -> str:

@@ -106,8 +106,12 @@ class Project(NamedTuple):
         return self.live().query("basis != 'market'")
 
     def report(self, *words: str) -> pd.DataFrame:
-        """The report as its CSV holds it."""
-        result = self.run("report", *words, "--format", "csv")
+        """`carbon report … --format csv`, read back."""
+        return self.csv("report", *words)
+
+    def csv(self, *words: str) -> pd.DataFrame:
+        """What a command gives with `--format csv`, read back."""
+        result = self.run(*words, "--format", "csv")
         assert result.code == 0, result.text
         return pd.read_csv(io.StringIO(result.out))
 

@@ -1,0 +1,200 @@
+"""Closing and reopening months of a project, and what reports, settling, tracing and balances say then."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from carbon.ledger.store import Ledger
+from tests.cli.project import WORKLOAD
+from tests.pipeline.test_settle import series
+
+if TYPE_CHECKING:
+    from tests.cli.project import Project
+
+
+def change(project: Project, row: int = 2, energy_kwh: str = "1.5") -> None:
+    """Correct the energy of a row of June."""
+    project.change(WORKLOAD, row, energy_kwh=energy_kwh)
+
+
+def total(project: Project, *words: str) -> float:
+    """Total of a report [kg]."""
+    return math.fsum(project.report(*words)["kgco2e"].dropna())
+
+
+def months(project: Project) -> pd.DataFrame:
+    """`carbon ledger months`, by month."""
+    return project.csv("ledger", "months").set_index("month")
+
+
+def test_a_late_row_of_a_closed_month_lands_in_the_month_after(accounted: Project) -> None:
+    june, july = total(accounted, "2024-06"), total(accounted, "2024-07")
+    assert accounted.run("close", "2024-06").code == 0
+    change(accounted)
+    assert accounted.run("account", "--reason", "meter").code == 0
+    assert total(accounted, "2024-06") == june
+    moved = total(accounted, "2024-07") - july
+    assert moved != 0
+    assert total(accounted, "2024-06", "--restated") == pytest.approx(june + moved, rel=1e-12)
+    assert total(accounted, "2024-07", "--restated") == july
+    late = Ledger(accounted.folder / "ledger").entries().query("posting == 2")
+    assert set(late["period"]) == {"2024-07"}
+    assert set(late["adjusts"]) == {"2024-06"}
+    assert accounted.run("ledger", "verify").code == 0
+    assert "says the same already" in accounted.run("account").out
+
+
+def test_the_table_of_months_adds_up(accounted: Project) -> None:
+    accounted.run("close", "2024-06")
+    change(accounted)
+    accounted.run("account")
+    table = months(accounted)
+    assert table.loc["2024-06", "first_reported_kgco2e"] == total(accounted, "2024-06")
+    for month, row in table.iterrows():
+        assert row["reported_kgco2e"] == pytest.approx(total(accounted, str(month)), rel=1e-12)
+        assert row["restated_kgco2e"] == pytest.approx(total(accounted, str(month), "--restated"), rel=1e-12)
+        parts = row["reported_kgco2e"] - row["earlier_months_kgco2e"] + row["adjustments_kgco2e"]
+        assert parts == pytest.approx(row["restated_kgco2e"], rel=1e-12)
+    assert table.loc["2024-06", "adjustments_kgco2e"] == table.loc["2024-07", "earlier_months_kgco2e"] != 0
+    assert pd.isna(table.loc["2024-07", "closed_at"])
+    assert pd.isna(table.loc["2024-07", "first_reported_kgco2e"])
+
+
+def test_the_report_for_people_tells_all_three(accounted: Project) -> None:
+    accounted.run("close", "2024-06")
+    assert "Closed: 2024-06." in accounted.run("report", "2024-06").out
+    change(accounted)
+    accounted.run("account")
+    june, july = (" ".join(accounted.run("report", month).out.split()) for month in ("2024-06", "2024-07"))
+    assert "2024-06: as first reported" in june
+    assert "adjustments booked later" in june
+    assert "as restated" in june
+    assert "of it adjusts months closed before" in july
+    assert "adjusts" not in accounted.run("report", "2024-07", "--restated").out
+
+
+def test_hardware_adds_up_with_the_ledger_when_months_are_closed(accounted: Project) -> None:
+    accounted.run("close", "2024-06")
+    accounted.write("nodes.csv", accounted.read("nodes.csv").replace("a,Op One,h100-sxm5-80gb,8", "a,Op One,h100-sxm5-80gb,7"))
+    assert accounted.run("account").code == 0
+    entries = Ledger(accounted.folder / "ledger").entries()
+    assert {"manufacturing"} <= set(entries.loc[entries["adjusts"] == "2024-06", "phase"])
+    result = accounted.run("ledger", "balance")
+    assert result.code == 0, result.text
+
+
+def test_settling_a_closed_month_lands_in_the_month_after_too(accounted: Project) -> None:
+    assert accounted.run("close", "2024-07").code == 0
+    series(accounted)
+    assert accounted.run("settle").code == 0
+    new = Ledger(accounted.folder / "ledger").entries().query("posting == 2")
+    assert set(new["period"]) == {"2024-08"}
+    assert set(new["adjusts"]) == {"2024-06", "2024-07"}
+    assert "nothing settles" in accounted.run("settle").out
+    assert "says the same already" in accounted.run("account").out
+    assert "says the same already" in accounted.run("account", "--month", "2024-06").out
+
+
+def test_an_entry_that_adjusts_is_traced_and_reckoned_again(accounted: Project) -> None:
+    accounted.run("close", "2024-06")
+    change(accounted)
+    accounted.run("account")
+    new = Ledger(accounted.folder / "ledger").entries().query("posting == 2")
+    for entry in (new.loc[new["reverses"].notna(), "entry"].iloc[0], new.loc[new["reverses"].isna(), "entry"].iloc[0]):
+        result = accounted.run("trace", str(entry))
+        assert result.code == 0, result.text
+        assert "verdict: reproduces" in result.out
+
+
+def test_the_bridge_of_a_restated_month_tells_what_moved_it(accounted: Project) -> None:
+    accounted.run("close", "2024-06")
+    then = Ledger(accounted.folder / "ledger").head().recorded_at
+    june = total(accounted, "2024-06")
+    change(accounted)
+    accounted.run("account")
+    assert then is not None
+    against = ("--against", f"{then:%Y-%m-%dT%H:%M:%S.%fZ}")
+    bridge = accounted.csv("report", "2024-06", "--restated", *against).groupby("cause")["kgco2e"].sum()
+    assert bridge["before"] == pytest.approx(june, rel=1e-12)
+    assert bridge.sum() == pytest.approx(total(accounted, "2024-06", "--restated"), rel=1e-12)
+    assert "late_data" in bridge
+    assert set(accounted.csv("report", "2024-06", *against)["cause"]) == {"before"}
+
+
+def test_a_month_is_not_closed_while_its_inputs_have_errors(accounted: Project) -> None:
+    change(accounted, energy_kwh="-1")
+    result = accounted.run("close", "2024-06")
+    assert result.code == 1
+    assert "negative" in result.err
+    assert months(accounted)["closed_at"].isna().all()
+
+
+def test_a_month_is_not_closed_before_the_ledger_says_what_its_inputs_say(accounted: Project) -> None:
+    change(accounted)
+    result = accounted.run("close", "2024-06")
+    assert (result.code, result.out) == (1, "")
+    assert "does not say what the inputs say of the months to 2024-06" in result.err
+    assert "run `carbon account`" in result.err
+    assert months(accounted)["closed_at"].isna().all()
+
+
+def test_a_difference_of_a_later_month_does_not_stop_a_closing(accounted: Project) -> None:
+    accounted.change("workload/2024-07.csv", 2, energy_kwh="1.5")
+    assert accounted.run("close", "2024-06").code == 0
+
+
+@pytest.mark.parametrize(("words", "code", "told"), [
+    (("close", "2999-01"), 2, "has not ended"),
+    (("close", "2023-01"), 3, "the ledger has no entry for 2023-01; it has 2024-06 to 2024-07"),
+    (("close", "June"), 2, "is not a month"),
+    (("close",), 2, "Missing argument"),
+    (("reopen", "2024-06"), 2, "Missing option '--reason'"),
+    (("reopen", "2024-06", "--reason", " "), 2, "give the reason to reopen 2024-06"),
+    (("reopen", "2024-06", "--reason", "x"), 2, "2024-06 is not closed; no month is closed"),
+    (("ledger", "months", "2023"), 3, "the ledger has no entry for 2023"),
+    (("report", "2024-06", "--restated", "--rolling", "7d"), 2, "--restated does not go with --rolling"),
+])  # fmt: skip
+def test_what_cannot_be_asked_is_one_line(accounted: Project, words: tuple[str, ...], code: int, told: str) -> None:
+    result = accounted.run(*words)
+    assert (result.code, result.out) == (code, ""), result.text
+    assert told in " ".join(result.err.split())
+
+
+def test_a_month_closed_twice_is_refused_and_reopened_once(accounted: Project) -> None:
+    assert accounted.run("close", "2024-07").code == 0
+    again = accounted.run("close", "2024-06")
+    assert (again.code, "closed already, with all months to 2024-07" in again.err) == (2, True)
+    result = accounted.run("reopen", "2024-07", "--reason", "a meter was read twice")
+    assert "closed are the months to 2024-06" in result.out
+    closings = Ledger(accounted.folder / "ledger").closings()
+    assert closings["reason"].tolist() == ["", "a meter was read twice"]
+    change(accounted, row=2)
+    accounted.run("account")
+    late = Ledger(accounted.folder / "ledger").entries().query("posting == 2")
+    assert set(late["period"]) == {"2024-07"}
+
+
+def test_reports_as_they_were_known_before_a_closing_do_not_tell_of_it(accounted: Project) -> None:
+    head = Ledger(accounted.folder / "ledger").head()
+    assert head.recorded_at is not None
+    known = ("--as-of", f"{head.recorded_at:%Y-%m-%dT%H:%M:%S.%fZ}")
+    before = accounted.run("report", "2024-06", *known).out
+    accounted.run("close", "2024-06")
+    change(accounted)
+    accounted.run("account")
+    assert accounted.run("report", "2024-06", *known).out == before
+    assert accounted.run("report", "2024-06", "--restated", "--format", "csv", *known).code == 0
+
+
+def test_an_evidence_pack_lists_the_closings(accounted: Project) -> None:
+    accounted.run("close", "2024-06")
+    accounted.run("reopen", "2024-06", "--reason", "=why")
+    assert accounted.run("ledger", "export", str(accounted.folder / "pack")).code == 0
+    table = pd.read_csv(accounted.folder / "pack" / "closings.csv")
+    assert table["action"].tolist() == ["close", "reopen"]
+    assert table["closed"].tolist() == ["2024-06", "2024-05"]
+    assert table["reason"].tolist()[1] == "'=why"
