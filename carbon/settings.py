@@ -163,6 +163,8 @@ SETTINGS = (
         "report", "significance", 0.05,
         "share of the earlier figure from which a restatement is significant (5 % as in SBTi criteria; GHG Protocol gives none)",
     ),
+    Setting("report", "revenue", 0.0, "net revenue of the year that `carbon export esrs` divides by, in currency; 0: not stated"),
+    Setting("report", "currency", "EUR", "ISO 4217 code of the currency that revenue is in"),
 )  # fmt: skip
 LEAST_MOST = {
     "hardware.residual": (0, 0.9),
@@ -188,6 +190,7 @@ LEAST_MOST = {
     "uncertainty.draws": (100, 1_000_000),
     "uncertainty.seed": (0, 2**53),
     "report.significance": (0, 1),
+    "report.revenue": (0, 1e15),
     "overheads.zkml": (0, 1e6),
     "grid.providers.retries": (0, 20),
     "grid.providers.timeout_s": (0.1, 3600),

@@ -26,6 +26,7 @@ RANKS = (
     {"scope2", "scope3"},
     {"ledger"},
     {"report"},
+    {"exports"},
     {"config", "demo", "embodied", "evidence", "extras", "fleet", "locking", "market", "modelled", "pipeline", "planning",
      "pools", "project", "remarks", "settings", "settling", "spill", "stream", "trace", "window"},
     {"cli"},
@@ -37,6 +38,7 @@ OUTSIDE = {
     "typer": {"cli"},
     "rich": {"cli", "report"},
     "requests": {"grid", "readers"},
+    "xlsxwriter": {"exports"},
 }
 HEAVY = ("pandas", "numpy", "xarray", "pyarrow", "deltalake", "requests")
 

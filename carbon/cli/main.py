@@ -23,7 +23,9 @@ GROUPS = {
     "instruments": "Contracts and certificates behind market-based Scope 2.",
     "hardware": "Hardware profiles: what devices and hosts draw, weigh and embody.",
     "fleet": "Hardware held: its age, its lives, and what of its carbon is not yet earned back.",
+    "export": "The ledger's figures in the forms that others ask for.",
 }
+MODULES = {"export": "exporting"}  # of groups whose module has another name
 
 
 class Commands(TyperGroup):
@@ -37,7 +39,7 @@ class Commands(TyperGroup):
 
     def load(self, name: str) -> None:
         """Put a group in the place of what stands in for it."""
-        group = get_group(import_module(f"carbon.cli.{name}").app)
+        group = get_group(import_module(f"carbon.cli.{MODULES.get(name, name)}").app)
         group.name, group.help = name, GROUPS[name]
         self.commands[name] = group
 

@@ -1,0 +1,116 @@
+"""What the export commands share: the months that are exported, and how tables and texts leave."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from carbon.cli import streams
+from carbon.cli.common import emit, settings_of
+from carbon.core.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from typing import TextIO
+
+    import pandas as pd
+
+    from carbon.config import Settings
+    from carbon.ledger.store import Ledger
+
+
+class ExportFormat(StrEnum):
+    """How an export leaves."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    xlsx = "xlsx"
+
+
+PeriodArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else all months of the ledger's last year."),
+]
+FormatOption = Annotated[ExportFormat, typer.Option("--format", help="How it is written; xlsx needs -o FILE.")]
+AsOfOption = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")]
+
+
+class Chosen(NamedTuple):
+    """What is exported: live entries of the months of a period that the ledger has (`YYYY-MM`, sorted)."""
+
+    settings: Settings
+    ledger: Ledger
+    months: list[str]
+    entries: pd.DataFrame
+
+
+def chosen(context: typer.Context, period: str | None, as_of: str | None) -> Chosen:
+    """Entries of a period, or of the ledger's last year. Raises NotFoundError where the ledger has no entry of it."""
+    from carbon.ledger.store import Ledger
+    from carbon.report.monthly import months_of, nothing_posted
+
+    settings = settings_of(context)
+    ledger = Ledger(settings.path("ledger.path"))
+    posted = ledger.live(as_of, columns=("period",))["period"]
+    wanted = months_of(period or (str(posted.max())[:4] if len(posted) else "2000"))
+    months = sorted(set(wanted) & set(posted))
+    if not months:
+        raise nothing_posted(wanted, posted)
+    return Chosen(settings, ledger, months, ledger.live(as_of, months))
+
+
+def country_of(settings: Settings) -> dict[str, str]:
+    """Country of each grid zone, ISO 3166."""
+    from carbon.grid.tables import zones
+
+    return {zone.zone: zone.country for zone in zones(settings.own_tables).values()}
+
+
+def leave(
+    tables: Mapping[str, pd.DataFrame], kind: str, title: str, output: Path | None, shown: tuple[str, ...]
+) -> None:
+    """Write tables, of which all formats but xlsx take the first."""
+    if kind == ExportFormat.xlsx:
+        leave_workbook(tables, output)
+        return
+    emit(next(iter(tables.values())), kind, title, output, shown)
+
+
+def leave_workbook(tables: Mapping[str, pd.DataFrame], output: Path | None) -> None:
+    """Write tables to a new XLSX file, one sheet each."""
+    if output is None:
+        raise UsageError("a workbook goes to a file; name one with -o FILE.xlsx")
+    from carbon.exports.workbook import workbook
+
+    content = workbook(tables)
+    with new_file(output) as file:
+        file.buffer.write(content)
+
+
+def leave_text(text: str, output: Path | None) -> None:
+    """Write text to standard output, or to a new file."""
+    if output is None:
+        with streams.naming_output():
+            streams.utf8_output().write(text)
+        return
+    with new_file(output) as file:
+        file.write(text)
+
+
+@contextmanager
+def new_file(output: Path) -> Iterator[TextIO]:
+    """A new file, which is whole or not there. Raises NotFoundError without its folder, UsageError where there is one."""
+    from carbon.core.write import whole_file
+
+    if not output.parent.is_dir():
+        raise NotFoundError(f"no folder {output.parent} for {output.name}; make it first, or name another file")
+    try:
+        with whole_file(output) as file:
+            yield file
+    except FileExistsError:
+        raise UsageError(f"{output} exists; name a new file") from None

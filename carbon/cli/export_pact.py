@@ -1,0 +1,100 @@
+"""The command export pact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carbon.cli.common import OutputOption, guarded, show_findings
+from carbon.cli.export_common import (
+    AsOfOption,
+    ExportFormat,
+    FormatOption,
+    PeriodArgument,
+    chosen,
+    country_of,
+    leave,
+    leave_text,
+)
+from carbon.cli.report import Energy
+from carbon.core.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from carbon.cli.export_common import Chosen
+    from carbon.exports.pact import Frame
+
+_SHOWN = ("product", "model", "unit", "pcf_kgco2e", "pcf_low_kgco2e", "pcf_high_kgco2e")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: carbon export pact 2026-10 --format json")(pact)
+
+
+@guarded
+def pact(
+    context: typer.Context,
+    period: PeriodArgument = None,
+    by: Annotated[
+        str, typer.Option(metavar="WORDS", help="What makes a product: product, model, mode.")
+    ] = "product,model",
+    energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
+    company_id: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--company-id", metavar="URN", help="Id of the company; else one is made of its name. May be repeated."
+        ),
+    ] = None,
+    as_of: AsOfOption = None,
+    format: FormatOption = ExportFormat.json,  # noqa: A002
+    output: OutputOption = None,
+) -> None:
+    """Product footprints per request and per 1,000 tokens, as PACT version 3 data; hardware amortised."""
+    from carbon.exports.pact import flat, to_json
+    from carbon.exports.pact import pact as footprints
+
+    found = chosen(context, period, as_of)
+    frame = _frame(found, tuple(company_id or ()), str(energy), as_of)
+    made = footprints(found.entries, frame, [word.strip() for word in by.split(",") if word.strip()])
+    if not made.footprints:
+        raise NotFoundError(
+            f"no product of {found.months[0]} to {found.months[-1]} states requests or tokens for all of its work; "
+            "add them to the workload"
+        )
+    _tell(made.left_out)
+    if format == ExportFormat.json:
+        leave_text(to_json(made.footprints), output)
+    else:
+        leave({"PACT": flat(made.footprints)}, str(format), "product footprints", output, _SHOWN)
+
+
+def _frame(found: Chosen, ids: tuple[str, ...], energy: str, as_of: str | None) -> Frame:
+    """What all footprints have in common."""
+    from carbon.core.time import isoformat, to_us
+    from carbon.exports.pact import Company, Frame
+    from carbon.report.ranges import Draws
+
+    settings = found.settings
+    draws, seed = (int(settings.number(f"uncertainty.{name}")) for name in ("draws", "seed"))
+    recorded = found.ledger.postings(as_of)["recorded_at"].iloc[-1]
+    return Frame(
+        Company(settings.text("entity.name"), ids),
+        found.months,
+        isoformat(to_us(recorded.to_pydatetime())),
+        energy,
+        Draws(draws, seed, settings.own_tables),
+        country_of(settings),
+    )
+
+
+def _tell(left_out: list[str]) -> None:
+    """Say which footprints could not be made."""
+    from carbon.core.findings import Findings
+
+    findings = Findings()
+    for name in left_out:
+        findings.warning(
+            "no-footprint", f"{name}: its work does not state the unit", "add requests and tokens to the workload"
+        )
+    show_findings(list(findings))
