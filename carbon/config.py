@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,7 +38,7 @@ _PATHS = (
     "hardware.profiles",
     "ledger.path",
 )
-_WHOLE = ("uncertainty.draws", "uncertainty.seed")
+_WHOLE = ("uncertainty.draws", "uncertainty.seed", "report.base_year")
 _NEAR_WORD, _SAME_WORD = 0.85, 0.9
 _MODELS = ("wear", "elastic", "slots", "break-even")
 
@@ -107,6 +108,9 @@ def _check_together(settings: Settings) -> None:
         where = settings.folder / FILE
         problem = f"refresh.life_least_years = {least:g} is above refresh.life_most_years = {most:g}; swap them"
         raise UsageError(f"{where} or the environment: {problem}")
+    if settings.text("report.base_set") and not settings.number("report.base_year"):
+        where = settings.folder / FILE
+        raise UsageError(f"{where} or the environment: report.base_set needs report.base_year; name the base year")
 
 
 def to_toml(values: Mapping[str, Value] | None = None) -> str:
@@ -239,6 +243,8 @@ def _checked(setting: Setting, value: Any, where: str) -> Value:
         value = tuple(str(word) for word in value)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    if setting.name == "report.base_set" and isinstance(value, date):
+        value = value.isoformat()  # TOML knows dates without quotes
     if not isinstance(value, kind):
         expected = {tuple: "a list", float: "a number", bool: "true or false", str: "text"}[kind]
         raise UsageError(f"{where}: {setting.name} must be {expected}, not {shown(repr(value))}")
@@ -266,6 +272,8 @@ def _check_bounds(setting: Setting, value: Any, where: str) -> None:
     if setting.name in LEAST_MOST and not LEAST_MOST[setting.name][0] <= value <= LEAST_MOST[setting.name][1]:
         least, most = LEAST_MOST[setting.name]
         raise UsageError(f"{where}: {setting.name} = {value} must be from {least:g} to {most:g}")
+    if setting.name == "report.base_set" and value:
+        _check_instant(setting, value, where)
     if setting.section.startswith("grid.providers.") and setting.key == "url":
         _check_url(setting, value, where)
     if setting.name == "inputs.time_zone" and value:
@@ -277,6 +285,16 @@ def _check_bounds(setting: Setting, value: Any, where: str) -> None:
             raise UsageError(
                 f"{where}: inputs.time_zone = {shown(repr(value))} is not an IANA zone, such as Europe/Berlin"
             ) from None
+
+
+def _check_instant(setting: Setting, value: str, where: str) -> None:
+    from carbon.core.time import parse_instant
+
+    try:
+        parse_instant(value)
+    except ValueError as error:
+        example = "2026-03-01 or 2026-03-01T12:00:00Z"
+        raise UsageError(f"{where}: {setting.name} = {shown(repr(value))}: {error}; write it as {example}") from None
 
 
 def _check_url(setting: Setting, value: str, where: str) -> None:

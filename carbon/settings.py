@@ -165,6 +165,11 @@ SETTINGS = (
     ),
     Setting("report", "revenue", 0.0, "net revenue of the year that `carbon export esrs` divides by, in currency; 0: not stated"),
     Setting("report", "currency", "EUR", "ISO 4217 code of the currency that revenue is in"),
+    Setting("report", "base_year", 0.0, "year that reports compare with, and whose restatement is tested; 0: none"),
+    Setting(
+        "report", "base_set", "",
+        "knowledge time at which the figures of the base year were fixed, such as 2026-03-01; empty: not yet",
+    ),
 )  # fmt: skip
 LEAST_MOST = {
     "hardware.residual": (0, 0.9),
@@ -191,6 +196,7 @@ LEAST_MOST = {
     "uncertainty.seed": (0, 2**53),
     "report.significance": (0, 1),
     "report.revenue": (0, 1e15),
+    "report.base_year": (0, 9999),
     "overheads.zkml": (0, 1e6),
     "grid.providers.retries": (0, 20),
     "grid.providers.timeout_s": (0.1, 3600),

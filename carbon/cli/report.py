@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from carbon.cli.base import compared, judged
 from carbon.cli.common import OutputOption, console, emit, guarded, now, settings_of
 from carbon.cli.rolling import View, answer
 from carbon.core.errors import NotFoundError, UsageError
@@ -135,11 +136,12 @@ def print_month(
     from carbon.report.monthly import months_of
     from carbon.report.months import month_notes
     from carbon.report.notes import report_notes, warning_notes
+    from carbon.report.settledness import MOVED, movement
 
     booked, ledger = Ledger(settings.path("ledger.path")), _ledger(settings, restated=restated)
     wanted = period or _last_month(settings, as_of)
     entries, told = ledger.live(as_of, months_of(wanted)), booked.findings(months_of(wanted), as_of)
-    moved = [] if restated else month_notes(booked, months_of(wanted), as_of, energy, hardware)
+    told_of_months = [] if restated else month_notes(booked, months_of(wanted), as_of, energy, hardware)
     print_report(
         ledger,
         wanted,
@@ -149,8 +151,14 @@ def print_month(
         hardware=hardware,
         as_of=as_of,
         entity=settings.text("entity.name"),
-        notes=[*moved, *report_notes(entries, hardware), *warning_notes(told, months_of(wanted))],
+        notes=[
+            *told_of_months,
+            *compared(settings, ledger, entries, months_of(wanted), as_of, energy, hardware),
+            *report_notes(entries, hardware),
+            *warning_notes(told, months_of(wanted)),
+        ],
         draws=_draws(settings),
+        moved=movement(ledger.entries(as_of, months_of(wanted), MOVED), energy, hardware),
     )
 
 
@@ -173,6 +181,7 @@ def _bridge(settings: Settings, asked: Asked, kind: str, output: Path | None) ->
 
 
 def _print_bridge(settings: Settings, frame: pd.DataFrame, period: str, asked: Asked) -> None:
+    from carbon.ledger.store import Ledger
     from carbon.report.monthly import statement_label
     from carbon.report.waterfall import render_bridge
 
@@ -180,7 +189,9 @@ def _print_bridge(settings: Settings, frame: pd.DataFrame, period: str, asked: A
     known = f"{_spelled(asked.against)} to {_spelled(asked.as_of) if asked.as_of else 'now'}"
     labels = [statement_label(asked.energy, asked.hardware), f"as known from {known}"]
     threshold, entity = settings.number("report.significance"), settings.text("entity.name")
-    for part in render_bridge(frame, period, labels, threshold, screen.width, entity):
+    ledger = Ledger(settings.path("ledger.path"))
+    also = judged(settings, ledger, asked.as_of, asked.energy, asked.hardware)
+    for part in render_bridge(frame, period, labels, threshold, screen.width, entity, also):
         screen.print(part)
 
 

@@ -62,6 +62,7 @@ def _print_window(settings: Settings, ledger: Ledger, view: View) -> None:
     from carbon.report.notes import report_notes, warning_notes
     from carbon.report.rolling import rolled
     from carbon.report.running import edge_note
+    from carbon.report.settledness import MOVED, movement
 
     found = rolled(ledger, view.rolling or "", months_of(view.period) if view.period else (), view.as_of, columns=None)
     told = ledger.findings(found.span.months, view.as_of)
@@ -82,6 +83,7 @@ def _print_window(settings: Settings, ledger: Ledger, view: View) -> None:
         notes=notes,
         draws=view.draws,
         span=f"{view.rolling}, {found.span}",
+        moved=movement(ledger.entries(view.as_of, found.span.months, MOVED), view.energy, view.hardware),
     )
 
 
@@ -99,7 +101,8 @@ def _answer_daily(
         days=USUAL_DAYS if days is None else days,
     )  # fmt: skip
     if kind == "table" and output is None:
-        _print_daily(settings, frame, view, ledger.months())
+        known = ledger.entries(view.as_of, columns=("period",))["period"]
+        _print_daily(settings, frame, view, sorted(known.unique()))
     else:
         emit(frame, kind, "running view", output)
 

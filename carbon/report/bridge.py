@@ -93,7 +93,7 @@ def bridge(
     lines = statement(entries.assign(cause=cause), energy, hardware)
     if lines.empty:
         raise nothing_on_basis(months, entries, energy, hardware)
-    return _table(lines)
+    return by_cause(lines)
 
 
 def restated(table: pd.DataFrame) -> list[Restated]:
@@ -123,8 +123,8 @@ def instant(moment: datetime | str, option: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _table(lines: pd.DataFrame) -> pd.DataFrame:
-    """Sums by cause and scope, each the float64 nearest to the exact one; an earlier total for every scope."""
+def by_cause(lines: pd.DataFrame) -> pd.DataFrame:
+    """Sums of kgco2e [kg] by cause and scope, each the float64 nearest to the exact one; an earlier total for every scope."""
     parts = {(BEFORE, int(scope)): 0.0 for scope in lines["scope"].unique()}
     for (cause, scope), kilograms in lines.groupby(["cause", "scope"])["kgco2e"]:
         parts[str(cause), int(str(scope))] = math.fsum(kilograms.dropna())

@@ -21,6 +21,7 @@ from carbon.report.monthly import (
     statement_label,
 )
 from carbon.report.notes import range_note
+from carbon.report.settledness import settled, settled_notes
 from carbon.report.view import render_notes, render_report
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from carbon.core.findings import Finding
     from carbon.report.monthly import Live
     from carbon.report.ranges import Draws
+    from carbon.report.settledness import Movement
 
 USUAL_GROUPINGS = ("zone", "product")
 
@@ -49,11 +51,12 @@ def print_report(
     notes: Iterable[str] = (),
     draws: Draws = USUAL_DRAWS,
     span: str = "",
+    moved: Movement | None = None,
 ) -> None:
     """Print the report of a period for people: the total, its parts by scope and grouping (zone, product), work, notes.
 
     Energy in [kWh], emissions in [kgCO2e] or [tCO2e]. `span`: the time in words, where it is not the
-    months. Raises what `monthly.report` raises.
+    months; `moved`: how far what has settled did. Raises what `monthly.report` raises.
     """
     words = groupings(by) or list(USUAL_GROUPINGS)
     told_apart = [*words, *({"activity"} - set(words))]  # hardware that nobody used from that of no work
@@ -66,7 +69,8 @@ def print_report(
     work = render_intensities(intensities(entries, (), energy, hardware), products, console.width)
     known = f", as known at {as_of}{midnight}" if as_of else ""
     label = f"{statement_label(energy, hardware)}{known}"
-    said = [*gaps, *notes, range_note(frame)]
+    waiting = settled_notes(settled(entries, energy, hardware, draws), moved)
+    said = [*gaps, *waiting, *notes, range_note(frame)]
     scope2 = scope2_by_method(entries)
     for part in render_report(frame, label, said, console.width, entity, scope2, words, work, span):
         console.print(part)

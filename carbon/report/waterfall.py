@@ -29,12 +29,18 @@ _NAME_LEAST = 14
 
 
 def render_bridge(
-    frame: pd.DataFrame, period: str, labels: Sequence[str], threshold: float, width: int = 80, entity: str = ""
+    frame: pd.DataFrame,
+    period: str,
+    labels: Sequence[str],
+    threshold: float,
+    width: int = 80,
+    entity: str = "",
+    also: Sequence[str] = (),
 ) -> list[RenderableType]:
     """Renderables of a bridge, each no wider than `width` [terminal cells]: headline, waterfall, notes.
 
     Emissions in [kgCO2e], large ones in [tCO2e]; `labels` are lines below the totals, and
-    `threshold` is the share [1] from which a restatement is significant.
+    `threshold` is the share [1] from which a restatement is significant; `also` are notes that come last.
     """
     shown = fitting(_columns(frame), width)
     notes = [_verdict(one, threshold) for one in restated(frame)]
@@ -43,7 +49,7 @@ def render_bridge(
     if len(shown) > 1 and not shown[-1].name:
         notes.append(f"bars ({_RISE} up, {_FALL} down) span the totals from the lowest to the highest, not from 0")
     lines = table(shown, width, {0, len(shown[0].cells) - 1})
-    return [_headline(frame, period, labels, entity), "", lines, "", render_notes(notes)]
+    return [_headline(frame, period, labels, entity), "", lines, "", render_notes([*notes, *also])]
 
 
 def steps(frame: pd.DataFrame) -> list[tuple[str, float, float]]:

@@ -87,6 +87,8 @@ product                       kWh  kgCO2e   share
 (hardware, not attributed)          1,360  68.0 %  █████▌
 chat                        2,000     640  32.0 %  ██▌
 
+• Settled: 84.0 % of the emissions; the provisional 16.0 % (320 kg) may move, by
+  how much is not known: some of it was posted without an uncertainty.
 • [b]a[/b] note
 • No range: some entries were posted without an uncertainty; `carbon account`
   posts them with it."""

@@ -1,0 +1,162 @@
+"""How much of a statement is settled, and by how much settling may still move the rest: by its ranges, and as seen so far."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from carbon.ledger.codes import codes
+from carbon.report.cells import percent, round_numbers
+from carbon.report.monthly import USUAL_DRAWS, statement
+from carbon.report.ranges import ranges
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from carbon.report.ranges import Draws
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Flags = NDArray[np.bool_]
+
+SETTLING = "factor_final"
+MOVED = (
+    "posting", "period", "start", "end", "scope", "category", "phase", "basis", "node", "operator", "zone", "product",
+    "model", "mode", "activity", "kgco2e", "status", "reverses", "cause",
+)  # fmt: skip
+_CELL = [name for name in MOVED if name not in ("kgco2e", "status", "reverses", "cause")]
+
+
+class Settled(NamedTuple):
+    """What of a statement is settled, and the rest: sizes [kg] are sums of absolute emissions, `total_kgco2e` the plain sum.
+
+    `low_kgco2e` and `high_kgco2e` are how far settling may move the total down and up [kg]: the ends of 95 % of the draws of the
+    provisional entries alone, less their central sum. Missing where a provisional entry has no `gsd2`.
+    """
+
+    total_kgco2e: float
+    settled_kgco2e: float
+    provisional_kgco2e: float
+    low_kgco2e: float
+    high_kgco2e: float
+
+    @property
+    def share(self) -> float:
+        """Settled share of the emissions [1] by size; NaN where there are none."""
+        whole = self.settled_kgco2e + self.provisional_kgco2e
+        return self.settled_kgco2e / whole if whole else math.nan
+
+
+class Movement(NamedTuple):
+    """How far settling has moved figures: cells that settled, their mean change weighted by kg and the largest [1].
+
+    A cell is one node, work, place, phase, basis and interval. The shares are NaN where all figures were 0 before.
+    """
+
+    cells: int
+    mean: float
+    largest: float
+
+
+def settled(
+    entries: pd.DataFrame, energy: str = "location", hardware: str = "amortised", draws: Draws = USUAL_DRAWS
+) -> Settled:
+    """What of a statement of live entries is settled [kg], and a bound [kg] for what settling the rest may change.
+
+    The bound holds all uncertainty of the provisional entries, also what a settled figure keeps: it is wide, on purpose. Entries
+    that no figure covers have no part, nor has what a reversal takes back; a reversal of what another period holds (a closed
+    month) is settled: it does not change again. Raises UsageError for a basis that is none.
+    """
+    lines = _standing(statement(entries, energy, hardware))
+    lines = lines[lines["kgco2e"].notna()]
+    waiting = (lines["status"] == "provisional") & lines["reverses"].isna()
+    low, high = _deviation(lines[waiting], draws)
+    done, rest = (math.fsum(lines.loc[some, "kgco2e"].abs()) for some in (~waiting, waiting))
+    return Settled(math.fsum(lines["kgco2e"]), done, rest, low, high)
+
+
+def movement(entries: pd.DataFrame, energy: str = "location", hardware: str = "amortised") -> Movement:
+    """How far the cells of a statement moved that have settled, of all its entries, reversals included (columns MOVED).
+
+    Counted are cells of a posting whose provisional entries were taken back and settled ones put in their place with cause
+    `factor_final`. The mean is sum |after - before| / sum |before|, the largest that of a single cell; what
+    was 0 has no share and is in neither.
+    """
+    lines = statement(entries, energy, hardware)
+    final = lines[(lines["cause"] == SETTLING) & lines["kgco2e"].notna()]
+    back = final["reverses"].notna().to_numpy()
+    status, kgco2e = final["status"].to_numpy(), final["kgco2e"].to_numpy(float)
+    cell = codes(final[_CELL])
+    before, had = _by_cell(cell, -kgco2e, back & (status == "provisional"))
+    after, has = _by_cell(cell, kgco2e, ~back & (status == "settled"))
+    was, change = before[had & has], np.abs(after - before)[had & has]
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        ratio = change / np.abs(was)
+    some = np.isfinite(ratio)
+    if not some.any():
+        return Movement(len(was), math.nan, math.nan)
+    mean = math.fsum(change[some]) / math.fsum(np.abs(was[some]))
+    return Movement(len(was), mean, float(ratio[some].max()))
+
+
+def settled_notes(found: Settled, moved: Movement | None = None) -> list[str]:
+    """The same in words, one line; nothing where there are no emissions."""
+    if math.isnan(found.share):
+        return []
+    said = f"Settled: {percent(found.share)} of the emissions"
+    if found.provisional_kgco2e:
+        said += (
+            f"; the provisional {percent(1 - found.share)} ({_kilograms(found.provisional_kgco2e)} kg) {_may(found)}"
+        )
+    return [f"{said}.{_so_far(moved)}"]
+
+
+def _standing(lines: pd.DataFrame) -> pd.DataFrame:
+    """Lines without the pairs of an entry and its reversal."""
+    pairs = lines["reverses"].isin(lines["entry"].dropna())
+    return lines[~pairs & ~lines["entry"].isin(lines.loc[pairs, "reverses"])]
+
+
+def _deviation(waiting: pd.DataFrame, draws: Draws) -> tuple[float, float]:
+    """Ends of the range of entries less their central sum [kg]: 0 where there are none."""
+    if waiting.empty:
+        return 0.0, 0.0
+    low, high = ranges(waiting, np.zeros(len(waiting), np.int64), 1, draws)
+    central = math.fsum(waiting["kgco2e"])
+    return float(np.minimum(low[-1] - central, 0.0)), float(np.maximum(high[-1] - central, 0.0))
+
+
+def _by_cell(cell: Ints, kgco2e: Floats, chosen: Flags) -> tuple[Floats, Flags]:
+    """Emissions [kg] of the chosen entries by cell, and which cells have any."""
+    count = int(cell.max(initial=-1)) + 1
+    sums = np.bincount(cell[chosen], kgco2e[chosen], count).astype(np.float64)
+    return sums, np.bincount(cell[chosen], minlength=count) > 0
+
+
+def _may(found: Settled) -> str:
+    if math.isnan(found.low_kgco2e):
+        return "may move, by how much is not known: some of it was posted without an uncertainty"
+    ends = (found.low_kgco2e, found.high_kgco2e)
+    kilograms = " to ".join(_signed(text, end) for text, end in zip(round_numbers(ends), ends, strict=True))
+    if not found.total_kgco2e:
+        return f"may move by {kilograms} kg (95 % of its ranges)"
+    size = abs(found.total_kgco2e)
+    shares = " to ".join(_signed(percent(end / size), end) for end in ends)
+    return f"may move by {kilograms} kg, {shares} of the total (95 % of its ranges)"
+
+
+def _so_far(moved: Movement | None) -> str:
+    if moved is None or math.isnan(moved.mean):
+        return ""
+    return f" What has settled here moved by {percent(moved.mean)} on average, {percent(moved.largest)} at most."
+
+
+def _kilograms(kgco2e: float) -> str:
+    return round_numbers([kgco2e])[0]
+
+
+def _signed(text: str, value: float) -> str:
+    return f"+{text}" if value > 0 and not text.startswith("<") else text
