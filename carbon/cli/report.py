@@ -153,7 +153,7 @@ def print_month(
         entity=settings.text("entity.name"),
         notes=[
             *told_of_months,
-            *compared(settings, ledger, entries, months_of(wanted), as_of, energy, hardware),
+            *compared(settings, booked, entries, months_of(wanted), as_of, energy, hardware),
             *report_notes(entries, hardware),
             *warning_notes(told, months_of(wanted)),
         ],
