@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from carbon.config import Settings
+    from carbon.ledger.store import Clock
     from carbon.readers.files import SourceFile
     from carbon.scope2.supply import Supply
     from carbon.scope3.hardware import Inventory
@@ -66,11 +67,13 @@ def account(
     reason: str = "",
     progress: Progress | None = None,
     workers: int = 0,
+    clock: Clock | None = None,
 ) -> Outcome:
     """Reckon what the ledger should say for the months that the inputs cover, and post the difference.
 
     Raises InputError with every finding when one is an error, or when posted activity is missing now and `remove` is not
-    said; nothing is posted then. `cause` "error" makes estimates of past months anew (see reckon).
+    said; nothing is posted then. `clock` dates the posting when it is made, else `now` does. `cause` "error" makes
+    estimates of past months anew (see reckon).
     """
     reckoned = reckon(settings, now=now, window=window, progress=progress, workers=workers, anew=cause == "error")
     reckoned.findings.raise_errors()
@@ -82,7 +85,7 @@ def account(
     report_gone(reckoned.lines, window.lines(entries), settings.text("inputs.instruments"), reckoned.findings)
     arguments: dict[str, Any] = {
         "months": sorted(months),
-        "recorded_at": now,
+        "recorded_at": clock or now,
         "cause": cause,
         "reason": reason,
         "remove": remove,

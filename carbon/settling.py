@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from carbon.config import Settings
+    from carbon.ledger.store import Clock
     from carbon.stream import Progress
     from carbon.window import Window
 
@@ -32,7 +33,7 @@ _SAME = 1e-9
 
 def settle(
     settings: Settings, *, now: datetime, window: Window = EVERYTHING, dry_run: bool = False, reason: str = "",
-    progress: Progress | None = None,
+    progress: Progress | None = None, clock: Clock | None = None,
 ) -> Outcome:  # fmt: skip
     """Post reversals and replacements of provisional energy entries for which every figure is final now; nothing else.
 
@@ -57,8 +58,8 @@ def settle(
         return energy[np.isin(present, wanted)]
 
     arguments = {
-        "months": sorted(set(desired["period"])), "recorded_at": now, "cause": "factor_final", "reason": reason or REASON,
-        "known_files": reckoned.files, "inside": inside,
+        "months": sorted(set(desired["period"])), "recorded_at": clock or now, "cause": "factor_final",
+        "reason": reason or REASON, "known_files": reckoned.files, "inside": inside,
     }  # fmt: skip
     if desired.empty:
         return Outcome(reckoned, None)

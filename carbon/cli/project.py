@@ -56,7 +56,7 @@ def demo(
     folder = folder or folder_of(context) / "carbon-demo"
     write_demo(folder)
     with _truth_when_interrupted(load(folder)):
-        outcome = post(load(folder), now=now())
+        outcome = post(load(folder), now=now(), clock=now)
     from carbon.cli.report import print_month
 
     print_month(load(folder), LAST_MONTH)
@@ -180,7 +180,7 @@ def account(
     with _truth_when_interrupted(settings), progress_bar(file_count(context), "accounting") as progress:
         outcome = post(
             settings, window=_window(month, from_, to), now=now(), dry_run=dry_run, remove=remove, cause=cause,
-            reason=reason, progress=progress,
+            reason=reason, progress=progress, clock=now,
         )  # fmt: skip
         show_findings(list(outcome.reckoned.findings))
         say(_summary(outcome, dry_run=dry_run))
@@ -199,8 +199,9 @@ def settle(
     settings = settings_of(context)
     with _truth_when_interrupted(settings), progress_bar(file_count(context), "settling") as progress:
         outcome = post(
-            settings, window=_window(month, None, None), now=now(), dry_run=dry_run, reason=reason, progress=progress
-        )
+            settings, window=_window(month, None, None), now=now(), dry_run=dry_run, reason=reason, progress=progress,
+            clock=now,
+        )  # fmt: skip
         show_findings(list(outcome.reckoned.findings))
         if outcome.posting is None:
             say("nothing settles: no provisional entry has final grid data now")

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from carbon.core.findings import Finding
 
     Inside = Callable[[pd.DataFrame], pd.DataFrame]
+    Clock = Callable[[], datetime]
 
 ATTEMPTS = 50
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
@@ -189,26 +190,28 @@ class Ledger:
         )  # fmt: skip
 
     def plan(
-        self, desired: pd.DataFrame, *, months: Sequence[str], recorded_at: datetime, cause: str = "", reason: str = "",
+        self, desired: pd.DataFrame, *, months: Sequence[str], recorded_at: datetime | Clock, cause: str = "", reason: str = "",
         remove: bool = False, known_files: Iterable[str] = (), inside: Inside | None = None,
     ) -> Difference | None:  # fmt: skip
         """What `post` with the same arguments would add, without adding it; None when the ledger says it already."""
-        lines = _lines_of(desired, months, recorded_at)
+        lines = _lines_of(desired, months)
         table = open_table(self.path)
         known = None if remove else known_files
         state = NEVER if table is None else closing_state(self.path, table)
         return self._difference(table, lines, months, recorded_at, cause, reason, known, inside, state)
 
     def post(
-        self, desired: pd.DataFrame, *, months: Sequence[str], recorded_at: datetime, cause: str = "", reason: str = "",
+        self, desired: pd.DataFrame, *, months: Sequence[str], recorded_at: datetime | Clock, cause: str = "", reason: str = "",
         remove: bool = False, known_files: Iterable[str] = (), inside: Inside | None = None,
         findings: Iterable[Finding] = (),
     ) -> Posting | None:  # fmt: skip
         """Make the ledger say `desired` for `months`, as one posting; None when it says so already.
 
         `desired` holds lines: the ledger's columns `start` to `source`, energy_kwh [kWh], kgco2e [kg], and `period`. What
-        the ledger says otherwise for `months` (`YYYY-MM`) is reversed, and what it lacks is added. `recorded_at` is moved
-        up to that of the newest posting when it is before. `known_files`: files that were read, with or without rows.
+        the ledger says otherwise for `months` (`YYYY-MM`) is reversed, and what it lacks is added. `recorded_at` is a time, or
+        a clock that is asked when the entries are about to be added, so that a state is never dated before it could be
+        read; it is moved up to that of the newest posting when it is before. `known_files`: files that were read, with or
+        without rows.
         `inside` picks the entries that are compared, when `desired` covers only part of the months. `findings`, at most
         100, are kept with the commit for `Ledger.findings`; they are not part of the digest.
 
@@ -216,7 +219,7 @@ class Ledger:
         `remove`; LedgerError when the ledger cannot be read or written, or its newest posting is not as it was posted,
         which leaves it as it was; ValueError for lines that are not well formed, two with the same key among them.
         """
-        lines, told = _lines_of(desired, months, recorded_at), kept.told(findings, months)
+        lines, told = _lines_of(desired, months), kept.told(findings, months)
         known = None if remove else tuple(known_files)
         for _ in self._attempts():
             table = open_table(self.path)
@@ -246,15 +249,14 @@ class Ledger:
                 raise NotFoundError("the ledger has no entries yet; run `carbon account` first")
             last = head(self.path, table)
             require_newest(self.path, table, last)
-            moment = max(recorded_at, last.recorded_at or recorded_at).astimezone(UTC)
-            made = make(closing_state(self.path, table), last, moment)
+            made = make(closing_state(self.path, table), last, _moment(recorded_at, last))
             with suppress(ConflictError):
                 note(self.path, table, made.told(), last.posting)
                 return made
         raise AssertionError("attempts end with an error")
 
     def _difference(
-        self, table: DeltaTable | None, lines: pd.DataFrame, months: Sequence[str], recorded_at: datetime,
+        self, table: DeltaTable | None, lines: pd.DataFrame, months: Sequence[str], recorded_at: datetime | Clock,
         cause: str, reason: str, known_files: Iterable[str] | None, inside: Inside | None, state: State,
     ) -> Difference | None:  # fmt: skip
         """The posting that makes the table say `lines`. `known_files` None: what is missing may go."""
@@ -270,7 +272,7 @@ class Ledger:
         if table is not None:
             last = head(self.path, table)
             require_newest(self.path, table, last)
-        moment = max(recorded_at, last.recorded_at or recorded_at).astimezone(UTC)
+        moment = _moment(recorded_at, last)
         entries = number(book(changes, current, state), last.posting + 1, moment, last.digest)
         reversals = int(changes["reverses"].notna().sum())
         return Difference(
@@ -312,9 +314,15 @@ class Ledger:
         return table
 
 
-def _lines_of(desired: pd.DataFrame, months: Sequence[str], recorded_at: datetime) -> pd.DataFrame:
-    if recorded_at.tzinfo is None:
-        raise ValueError(f"recorded_at {recorded_at} has no offset from UTC")
+def _moment(recorded_at: datetime | Clock, last: Head) -> datetime:
+    """When something is recorded: now, by a clock or a time that is given, and never before what was recorded last."""
+    now = recorded_at() if callable(recorded_at) else recorded_at
+    if now.tzinfo is None:
+        raise ValueError(f"recorded_at {now} has no offset from UTC")
+    return max(now, last.recorded_at or now).astimezone(UTC)
+
+
+def _lines_of(desired: pd.DataFrame, months: Sequence[str]) -> pd.DataFrame:
     for month in months:
         month_number(month)
     lines = normal_lines(desired)

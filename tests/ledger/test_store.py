@@ -382,3 +382,20 @@ def test_only_what_is_inside_is_compared(ledger: Ledger) -> None:
     assert done is not None
     assert (done.entries, done.reversals) == (2, 1)
     assert sorted(ledger.live()["kgco2e"]) == [0.3, 0.3, 0.9]
+
+
+def test_a_clock_is_asked_when_the_entries_are_about_to_be_added(tmp_path: Path) -> None:
+    asked: list[datetime] = []
+
+    def clock() -> datetime:
+        asked.append(NOON + timedelta(minutes=len(asked)))
+        return asked[-1]
+
+    ledger = Ledger(tmp_path / "ledger")
+    for count in (1, 2):
+        lines = frame(*(at_hour(hour) for hour in range(count)))
+        posting = ledger.post(lines, months=["2026-10"], recorded_at=clock)
+        assert posting is not None
+        assert posting.recorded_at == asked[-1]
+    assert ledger.post(frame(*(at_hour(hour) for hour in range(2))), months=["2026-10"], recorded_at=clock) is None
+    assert len(asked) == 2
