@@ -18,16 +18,19 @@ if TYPE_CHECKING:
     from carbon.readers.nodes import read_nodes
     from carbon.readers.workload import read_workload
     from carbon.report.bridge import bridge
+    from carbon.report.concentration import concentration, concentration_curve
     from carbon.report.intensity import intensities
     from carbon.report.monthly import report
+    from carbon.report.sci import sci
+    from carbon.report.units import intensity
     from carbon.scope2.location import scope2
     from carbon.scope3.hardware import scope3
     from carbon.scope3.policy import Refresh
 
 __all__ = [
     "CarbonError", "Finding", "GridOptions", "InputError", "InputWarning", "Ledger", "LedgerError", "NotFoundError", "Refresh",
-    "UsageError", "__version__", "bridge", "device_energy", "intensities", "node_energy", "open_grid", "read_fleet", "read_nodes",
-    "read_workload", "report", "scope2", "scope3",
+    "UsageError", "__version__", "bridge", "concentration", "concentration_curve", "device_energy", "intensities", "intensity",
+    "node_energy", "open_grid", "read_fleet", "read_nodes", "read_workload", "report", "sci", "scope2", "scope3",
 ]  # fmt: skip
 
 _HOME = {
@@ -40,8 +43,11 @@ _HOME = {
     "carbon.readers.nodes": ("read_nodes",),
     "carbon.readers.workload": ("read_workload",),
     "carbon.report.bridge": ("bridge",),
+    "carbon.report.concentration": ("concentration", "concentration_curve"),
     "carbon.report.intensity": ("intensities",),
     "carbon.report.monthly": ("report",),
+    "carbon.report.sci": ("sci",),
+    "carbon.report.units": ("intensity",),
     "carbon.scope2.location": ("scope2",),
     "carbon.scope3.policy": ("Refresh",),
     "carbon.scope3.hardware": ("scope3",),

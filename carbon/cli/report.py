@@ -10,6 +10,8 @@ import typer
 from carbon.cli.base import compared, judged
 from carbon.cli.common import OutputOption, console, emit, guarded, now, settings_of
 from carbon.cli.rolling import View, answer
+from carbon.cli.units import PerUnit
+from carbon.cli.units import answer as answer_per_unit
 from carbon.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -87,6 +89,9 @@ def report(
     restated: Annotated[
         bool, typer.Option("--restated", help="What adjusts a closed month counts in that month.")
     ] = False,
+    intensity: Annotated[
+        bool, typer.Option("--intensity", help="Per request, thousand tokens and device-hour; --by takes tier too.")
+    ] = False,
     format: Annotated[ReportFormat, typer.Option(help="How it is written.")] = ReportFormat.table,  # noqa: A002
     output: OutputOption = None,
 ) -> None:
@@ -94,9 +99,15 @@ def report(
     from carbon.report.monthly import report as rows
 
     settings = settings_of(context)
-    _require_posted(settings, as_of)
+    require_posted(settings, as_of)
     words = [word.strip() for word in by.split(",") if word.strip()]
     rolls = rolling is not None or daily or days is not None
+    if intensity:
+        if rolls or against is not None:
+            raise UsageError("--intensity does not go with --rolling, --daily and --against; ask for one of them")
+        wanted = PerUnit(period or last_month(settings, as_of), words, str(energy), str(hardware), as_of)
+        answer_per_unit(settings, wanted, str(format), output)
+        return
     if against is not None:
         if rolls:
             raise UsageError("--against does not go with --rolling and --daily; ask for one of them")
@@ -116,7 +127,7 @@ def report(
         return
     frame = rows(
         _ledger(settings, restated=restated),
-        period or _last_month(settings, as_of),
+        period or last_month(settings, as_of),
         by=words,
         energy=str(energy),
         hardware=str(hardware),
@@ -139,7 +150,7 @@ def print_month(
     from carbon.report.settledness import MOVED, movement
 
     booked, ledger = Ledger(settings.path("ledger.path")), _ledger(settings, restated=restated)
-    wanted = period or _last_month(settings, as_of)
+    wanted = period or last_month(settings, as_of)
     entries, told = ledger.live(as_of, months_of(wanted)), booked.findings(months_of(wanted), as_of)
     told_of_months = [] if restated else month_notes(booked, months_of(wanted), as_of, energy, hardware)
     print_report(
@@ -170,8 +181,8 @@ def _bridge(settings: Settings, asked: Asked, kind: str, output: Path | None) ->
         raise UsageError("--by does not go with --against: a bridge is by cause; leave one of them out")
     if asked.as_of is None and instant(asked.against, "--against") > now():
         raise UsageError(f"--against {asked.against} is later than now; it names the earlier of two states")
-    _require_posted(settings, asked.against, "--against")
-    period = asked.period or _last_month(settings, asked.as_of)
+    require_posted(settings, asked.against, "--against")
+    period = asked.period or last_month(settings, asked.as_of)
     ledger = _ledger(settings, restated=asked.restated)
     frame = bridge(ledger, period, asked.against, asked.as_of, asked.energy, asked.hardware)
     if kind == ReportFormat.table and output is None:
@@ -216,7 +227,8 @@ def _draws(settings: Settings) -> Draws:
     return Draws(draws, seed, settings.own_tables)
 
 
-def _last_month(settings: Settings, as_of: str | None) -> str:
+def last_month(settings: Settings, as_of: str | None) -> str:
+    """The last month that the ledger has entries of. Raises NotFoundError for a ledger without any."""
     from carbon.ledger.store import Ledger
 
     periods = Ledger(settings.path("ledger.path")).live(as_of, columns=("period",))["period"]
@@ -225,7 +237,7 @@ def _last_month(settings: Settings, as_of: str | None) -> str:
     return str(periods.max())
 
 
-def _require_posted(settings: Settings, as_of: str | None, option: str = "--as-of") -> None:
+def require_posted(settings: Settings, as_of: str | None, option: str = "--as-of") -> None:
     """Raise NotFoundError where a ledger that has postings had none at that time: a day is its first instant."""
     from carbon.core.time import is_day, isoformat, to_us
     from carbon.ledger.store import Ledger

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SERVING = "inference"
 WORK = ("period", "node", "product", "model", "mode")
 UNITS = {"requests": ("g_per_request", 1.0), "tokens": ("g_per_1000_tokens", 1000.0)}
+STATED = {unit: f"{unit}_stated" for unit in UNITS}
 _GRAMS_PER_KG = 1000.0
 ALONE, WHOLE = "inference alone", "whole statement"
 
@@ -62,23 +63,32 @@ def intensities(
     words = _words(by)
     lines = statement(entries, energy, hardware)
     require_energy_basis(entries, energy)
-    keys, groups = _groups(lines.rename(columns={"period": "month"}), words)
+    return tally(lines, words).drop(columns=list(STATED.values()))
+
+
+def tally(lines: pd.DataFrame, words: Sequence[str] = ()) -> pd.DataFrame:
+    """The table of `intensities` for the lines of a statement, kgco2e [kg], and what it divides by.
+
+    Columns `requests_stated` and `tokens_stated` are the counts of works whose emissions are known with them.
+    """
+    keys, groups = group_rows(lines.rename(columns={"period": "month"}), words)
     kgco2e, serves = _values(lines, "kgco2e"), _serves(lines)
     served = np.where(serves, kgco2e, np.nan)
-    found = keys.assign(kgco2e=_sums(kgco2e, groups), served_kgco2e=_sums(served, groups))
+    found = keys.assign(kgco2e=known_sums(kgco2e, groups), served_kgco2e=known_sums(served, groups))
     works, energy_kwh = _works(lines, groups), np.where(serves, _values(lines, "energy_kwh"), np.nan)
     counts = {unit: np.where(serves, _values(lines, unit), np.nan) for unit in UNITS}
     states = {unit: serves & _states(count, energy_kwh, works) for unit, count in counts.items()}
     for unit, count in counts.items():
-        found[unit] = _sums(count, groups)
+        found[unit] = known_sums(count, groups)
     for unit, stated in states.items():
-        found[f"{unit}_kgco2e"] = _sums(np.where(stated, served, np.nan), groups)
+        found[f"{unit}_kgco2e"] = known_sums(np.where(stated, served, np.nan), groups)
     for unit, (name, per) in UNITS.items():
-        of_stated = _sums(np.where(states[unit], counts[unit], np.nan), groups)
+        of_stated = pd.Series(known_sums(np.where(states[unit], counts[unit], np.nan), groups), dtype=float)
         left_out = ~states[unit] & (np.nan_to_num(served) != 0)
         all_state = np.array([not left_out[group].any() for group in groups], bool)
         for part, mass in (("served_", found[f"{unit}_kgco2e"]), ("", found["kgco2e"].where(all_state))):
-            found[f"{part}{name}"] = _ratio(mass, pd.Series(of_stated, dtype=float), _GRAMS_PER_KG * per)
+            found[f"{part}{name}"] = _ratio(mass, of_stated, _GRAMS_PER_KG * per)
+        found[STATED[unit]] = of_stated
     return found
 
 
@@ -128,7 +138,7 @@ def _words(by: str | Iterable[str]) -> list[str]:
     return words
 
 
-def _groups(lines: pd.DataFrame, words: Sequence[str]) -> tuple[pd.DataFrame, list[NDArray[np.intp]]]:
+def group_rows(lines: pd.DataFrame, words: Sequence[str]) -> tuple[pd.DataFrame, list[NDArray[np.intp]]]:
     """Keys of each group, sorted with missing ones last, and the numbers of its rows; without words one group of all."""
     if not words:
         return pd.DataFrame(index=[0]), [np.arange(len(lines))]
@@ -189,7 +199,7 @@ def _values(lines: pd.DataFrame, name: str) -> Floats:
     return lines[name].to_numpy(np.float64, na_value=np.nan)
 
 
-def _sums(values: Floats, groups: Sequence[NDArray[np.intp]]) -> list[float]:
+def known_sums(values: Floats, groups: Sequence[NDArray[np.intp]]) -> list[float]:
     """Nearest float64 to the exact sum of what is known in each group; missing where nothing is."""
     known = ([value for value in values[group].tolist() if not math.isnan(value)] for group in groups)
     return [math.fsum(some) if some else math.nan for some in known]

@@ -1,0 +1,58 @@
+"""The command concentration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carbon.cli.common import Format, FormatOption, OutputOption, console, emit, guarded, settings_of
+from carbon.cli.report import Energy, Hardware, last_month, require_posted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: carbon concentration 2026-10 --by node")(concentration)
+
+
+@guarded
+def concentration(
+    context: typer.Context,
+    period: Annotated[
+        str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else the last month.")
+    ] = None,
+    by: Annotated[str, typer.Option(metavar="WORDS", help="node, operator, zone, product; else all four.")] = "",
+    energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
+    hardware: Annotated[Hardware, typer.Option(help="Basis of own hardware.")] = Hardware.amortised,
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")] = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+) -> None:
+    """How concentrated emissions are: indices, shares of the largest, and how few have 80 %."""
+    from carbon.ledger.store import Ledger
+    from carbon.report.asked import asked
+    from carbon.report.concentration import WORDS, table_of, words_of
+
+    settings = settings_of(context)
+    words = words_of(by) if by else list(WORDS)
+    require_posted(settings, as_of)
+    ledger = Ledger(settings.path("ledger.path"))
+    found = asked(ledger, period or last_month(settings, as_of), str(energy), str(hardware), as_of)
+    frame = table_of(found.lines, words)
+    if format == Format.table and output is None:
+        _print(found.lines, frame, str(energy), str(hardware))
+    else:
+        emit(frame, str(format), "concentration", output)
+
+
+def _print(lines: pd.DataFrame, frame: pd.DataFrame, energy: str, hardware: str) -> None:
+    from carbon.report.concentration import units_of
+    from carbon.report.monthly import statement_label
+    from carbon.report.pareto import render_concentration
+
+    screen, units = console(), {word: units_of(lines, word) for word in frame["by"]}
+    for part in render_concentration(frame, units, statement_label(energy, hardware), screen.width):
+        screen.print(part)
