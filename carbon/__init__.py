@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from carbon.readers.workload import read_workload
     from carbon.report.bridge import bridge
     from carbon.report.concentration import concentration, concentration_curve
+    from carbon.report.drivers import drivers
     from carbon.report.intensity import intensities
     from carbon.report.monthly import report
     from carbon.report.sci import sci
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
     from carbon.scope3.policy import Refresh
 
 __all__ = [
-    "CarbonError", "Finding", "GridOptions", "InputError", "InputWarning", "Ledger", "LedgerError", "NotFoundError", "Refresh",
-    "UsageError", "__version__", "bridge", "concentration", "concentration_curve", "device_energy", "intensities", "intensity",
-    "node_energy", "open_grid", "read_fleet", "read_nodes", "read_workload", "report", "sci", "scope2", "scope3",
+    "CarbonError", "Finding", "GridOptions", "InputError", "InputWarning", "Ledger", "LedgerError", "NotFoundError",
+    "Refresh", "UsageError", "__version__", "bridge", "concentration", "concentration_curve", "device_energy", "drivers",
+    "intensities", "intensity", "node_energy", "open_grid", "read_fleet", "read_nodes", "read_workload", "report", "sci",
+    "scope2", "scope3",
 ]  # fmt: skip
 
 _HOME = {
@@ -44,6 +46,7 @@ _HOME = {
     "carbon.readers.workload": ("read_workload",),
     "carbon.report.bridge": ("bridge",),
     "carbon.report.concentration": ("concentration", "concentration_curve"),
+    "carbon.report.drivers": ("drivers",),
     "carbon.report.intensity": ("intensities",),
     "carbon.report.monthly": ("report",),
     "carbon.report.sci": ("sci",),

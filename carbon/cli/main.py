@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
-from carbon.cli import concentration, locking, project, report, trace
+from carbon.cli import concentration, drivers, locking, project, report, trace
 from carbon.version import __version__
 
 HELP = "Scope 2 and Scope 3 of distributed AI-compute networks, kept in a ledger that can be traced and reckoned again."
@@ -81,6 +81,7 @@ project.add_to(app)
 locking.add_to(app)
 report.add_to(app)
 concentration.add_to(app)
+drivers.add_to(app)
 trace.add_to(app)
 
 

@@ -87,17 +87,13 @@ def _columns(frame: pd.DataFrame) -> list[Column]:
     names = [*(name for name, _, _ in steps(frame)), AFTER]
     sums = {group: _column_sums(frame[frame["scope"].isin(scopes)], names) for group, scopes in GROUPS.items()}
     total = _column_sums(frame, names)
-    unit, factor = _unit(total)
+    unit, factor = unit_of(total)
     shares = [change / abs(total[0]) if total[0] else math.nan for change in total]
     return [
         column("", [clean(name) for name in names], "text", least=_NAME_LEAST),
-        column(unit, _signed([one / factor for one in total]), "number"),
-        *(
-            column(group, _signed([one / factor for one in part]), "number")
-            for group, part in sums.items()
-            if any(part)
-        ),
-        column("of before", ["", *map(_percent_signed, shares[1:-1]), percent(shares[-1])], "number"),
+        column(unit, signed([one / factor for one in total]), "number"),
+        *(column(group, signed([one / factor for one in part]), "number") for group, part in sums.items() if any(part)),
+        column("of before", ["", *map(percent_signed, shares[1:-1]), percent(shares[-1])], "number"),
         column("", bars(frame), "text", least=BAR_CELLS),
     ]
 
@@ -110,7 +106,7 @@ def _column_sums(frame: pd.DataFrame, names: Sequence[str]) -> list[float]:
     ]
 
 
-def _signed(values: Sequence[float]) -> list[str]:
+def signed(values: Sequence[float]) -> list[str]:
     """Numbers for people; what lies between the first and the last is a change and has its sign."""
     texts = round_numbers(values)
     return [
@@ -119,21 +115,23 @@ def _signed(values: Sequence[float]) -> list[str]:
     ]
 
 
-def _percent_signed(share: float) -> str:
+def percent_signed(share: float) -> str:
+    """A share [1] of what was before, in per cent [%] and with its sign; "" if missing."""
     text = percent(share)
     return f"+{text}" if share > 0 and text and not text.startswith("<") else text
 
 
-def _unit(values: Sequence[float]) -> tuple[str, float]:
+def unit_of(values: Sequence[float]) -> tuple[str, float]:
+    """The unit that emissions [kg] are shown in, and how many kg it is."""
     return ("tCO2e", 1_000.0) if max(map(abs, values), default=0.0) >= _TONNES_FROM_KG else ("kgCO2e", 1.0)
 
 
 def _headline(frame: pd.DataFrame, period: str, labels: Sequence[str], entity: str) -> Text:
     ends = [math.fsum(frame.loc[frame["cause"] == BEFORE, "kgco2e"]), math.fsum(frame["kgco2e"])]
-    unit, factor = _unit(ends)
+    unit, factor = unit_of(ends)
     before, after, change = round_numbers([ends[0] / factor, ends[1] / factor, (ends[1] - ends[0]) / factor])
     sign = "+" if ends[1] > ends[0] and not change.startswith("<") else ""
-    share = _percent_signed((ends[1] - ends[0]) / abs(ends[0])) if ends[0] else ""
+    share = percent_signed((ends[1] - ends[0]) / abs(ends[0])) if ends[0] else ""
     lines = [
         Text(f"Bridge of {clean(entity)}{', ' if entity else ''}{clean(period)}", "bold"),
         Text(f"{before} to {after} {unit}, {sign}{change} {unit}{f' ({share})' if share else ''}", "bold green"),
@@ -149,4 +147,4 @@ def _verdict(one: Restated, threshold: float) -> str:
     if math.isinf(one.share):
         return f"{one.group}: restated from 0: significant"
     said = "significant, at or above" if one.is_significant(threshold) else "below"
-    return f"{one.group}: restated by {_percent_signed(one.share)} of before, {said} {percent(threshold)} ([report] significance)"
+    return f"{one.group}: restated by {percent_signed(one.share)} of before, {said} {percent(threshold)} ([report] significance)"

@@ -1,0 +1,80 @@
+"""The command drivers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carbon.cli.common import Format, FormatOption, OutputOption, console, emit, guarded, now, settings_of
+from carbon.cli.report import Energy, Hardware
+from carbon.core.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from carbon.config import Settings
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: carbon drivers 2026-09 2026-10 --by zone --format csv")(drivers)
+
+
+@guarded
+def drivers(
+    context: typer.Context,
+    before: Annotated[str, typer.Argument(metavar="M1", help="The earlier month, 2026-09.")],
+    after: Annotated[str, typer.Argument(metavar="M2", help="The later month, 2026-10.")],
+    by: Annotated[str, typer.Option(metavar="WORDS", help="zone, node, operator, boundary.")] = "",
+    energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
+    hardware: Annotated[Hardware, typer.Option(help="Basis of own hardware.")] = Hardware.amortised,
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")] = None,
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+) -> None:
+    """What drove the change from one month to another: the rows add up to it."""
+    from carbon.ledger.store import Ledger
+    from carbon.report.drivers import drivers as rows
+
+    settings = settings_of(context)
+    nodes, faults = _register(settings)
+    frame = rows(
+        Ledger(settings.path("ledger.path")), before, after, by, str(energy), str(hardware), as_of, nodes=nodes
+    )
+    if format == Format.table and output is None:
+        _print(settings, frame, (before, after), (str(energy), str(hardware)), faults)
+        return
+    for fault in faults:
+        typer.echo(f"warning: {fault}", err=True)
+    emit(frame, str(format), "drivers", output)
+
+
+def _register(settings: Settings) -> tuple[pd.DataFrame | None, list[str]]:
+    """The node register; where there is none that can be read, what is said of that."""
+    from carbon.core.findings import Findings
+    from carbon.embodied import nodes_of
+
+    try:
+        return nodes_of(settings, now(), Findings()), []
+    except InputError as error:
+        name = settings.text("inputs.nodes")
+        return None, [f"{name} does not tell PUE and devices: {error.findings[0].problem}; `carbon check` says more"]
+
+
+def _print(
+    settings: Settings, frame: pd.DataFrame, months: tuple[str, str], bases: tuple[str, str], faults: list[str]
+) -> None:
+    """The waterfall; by zones or nodes a table."""
+    from carbon.report.console import print_table
+    from carbon.report.drivers_view import driver_notes, render_drivers
+    from carbon.report.monthly import statement_label
+
+    screen, label = console(), statement_label(*bases)
+    if len(frame.columns) > 2:
+        print_table(
+            frame, screen, f"Drivers of {months[0]} to {months[1]}, {label}", [*driver_notes(frame, months), *faults]
+        )
+        return
+    for part in render_drivers(frame, months, label, faults, screen.width, settings.text("entity.name")):
+        screen.print(part)
