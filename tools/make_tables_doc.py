@@ -194,6 +194,8 @@ OUTPUTS = (
         "months",
         "Months",
         "What `carbon ledger months` gives, of one statement; restated = reported - earlier months + adjustments.",
+    ),
+    (
         "drivers",
         "Drivers",
         "What `carbon drivers` gives. The columns of `--by` stand after `driver`; the rows add up to the change.",
