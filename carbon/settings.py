@@ -160,6 +160,10 @@ SETTINGS = (
     Setting("ledger", "path", "ledger", "the ledger, a Delta Lake table"),
     Setting("ledger", "grain", "day", "time grain of entries", ("hour", "day", "month")),
     Setting(
+        "ledger", "retention", 30.0,
+        "days that data files stay once ledger compact has merged them; 0: none, where nothing else reads meanwhile",
+    ),
+    Setting(
         "report", "significance", 0.05,
         "share of the earlier figure from which a restatement is significant (5 % as in SBTi criteria; GHG Protocol gives none)",
     ),
@@ -194,6 +198,7 @@ LEAST_MOST = {
     "refresh.horizon_years": (0, 50),
     "uncertainty.draws": (100, 1_000_000),
     "uncertainty.seed": (0, 2**53),
+    "ledger.retention": (0, 36_500),
     "report.significance": (0, 1),
     "report.revenue": (0, 1e15),
     "report.base_year": (0, 9999),

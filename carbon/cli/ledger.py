@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli import evidence
+from carbon.cli import evidence, housekeeping
 from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, now, say, settings_of, show_findings
 from carbon.cli.report import Energy, Hardware
 from carbon.core.errors import LedgerError, NotFoundError
@@ -137,3 +137,4 @@ def balance(context: typer.Context, format: FormatOption = Format.table, output:
 
 
 evidence.add_to(app)
+housekeeping.add_to(app)

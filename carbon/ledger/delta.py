@@ -30,7 +30,17 @@ from carbon.ledger.files import (
     unwritable,
     write_files,
 )
-from carbon.ledger.log import APPLICATION, LOG, commit_fault, commit_file, commit_info, infos, is_told, log_faults
+from carbon.ledger.log import (
+    APPLICATION,
+    LOG,
+    commit_fault,
+    commit_file,
+    commit_info,
+    infos,
+    is_told,
+    log_faults,
+    object_of,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +51,7 @@ if TYPE_CHECKING:
 # Delta deletes commits older than 30 days unless told otherwise; a ledger keeps all of them.
 PROPERTIES = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
 RECKONED = 20_000
-_FILES = "carbon.files"
+FILES = "carbon.files"
 
 
 class Head(NamedTuple):
@@ -124,7 +134,7 @@ def append(path: Path, table: DeltaTable, entries: pa.Table, told: Mapping[str, 
         "posting": str(last.posting),
         "digest": last.digest,
         "recorded_at": recorded_at,
-        _FILES: json.dumps(hashes),
+        FILES: json.dumps(hashes),
     }
     try:
         _commit(path, table, [one.action for one in written], {**metadata, **(told or {})}, last.posting)
@@ -162,7 +172,7 @@ def require_newest(path: Path, table: DeltaTable, last: Head) -> None:
     of the digest: thirty times as fast, and what was changed together with its commit is for `verify` to see.
     """
     files = [file for file in data_files(path, table) if file.last is None or file.last >= last.posting]
-    hashes = _hashes(path, table) if sum(file.rows or 0 for file in files) > RECKONED else {}
+    hashes = _hashes(path, table, files) if sum(file.rows or 0 for file in files) > RECKONED else {}
     fault = _transaction_fault(table, last) or (
         bytes_fault(path, files, hashes) if hashes else _newest_fault(files, last)
     )
@@ -173,10 +183,15 @@ def require_newest(path: Path, table: DeltaTable, last: Head) -> None:
         )
 
 
-def _hashes(path: Path, table: DeltaTable) -> dict[str, str]:
-    """SHA-256 of each data file by name, when the newest commit is a posting and tells them."""
-    told = next(infos(path, table.version()), {}).get(_FILES)
-    return dict(json.loads(told)) if told else {}
+def _hashes(path: Path, table: DeltaTable, files: Sequence[DataFile]) -> dict[str, str]:
+    """SHA-256 of data files by name, from the commits that added them; {} unless each has one."""
+    names = {file.path.relative_to(path).as_posix() for file in files}
+    told: dict[str, str] = {}
+    for info in infos(path, table.version()):
+        told |= {name: sha256 for name, sha256 in object_of(info.get(FILES)).items() if name in names}
+        if len(told) == len(names):
+            return told
+    return {}
 
 
 def _transaction_fault(table: DeltaTable, last: Head) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 LOG = "_delta_log"
 # Postings name one application transaction, so of two that saw the same state the second is refused.
 APPLICATION = "carbon-ledger"
+# Told by a commit that puts few data files in the place of many: its key, and how many of each.
+COMPACTION = "carbon.compaction"
 _MEND = "restore it from a copy"
 
 
@@ -90,7 +92,19 @@ def commit_fault(path: Path, version: int) -> str:
         )
     if posting is not None and posting != str(commit.transaction):
         return f"{file}: this commit tells of posting {posting}, but not that it ended; it was cut or changed; {mend}"
+    merged = object_of(commit.info.get(COMPACTION))
+    if COMPACTION in commit.info and len(commit.files) != merged.get("merged", 0) + merged.get("into", 0):
+        return f"{file}: this commit names other data files than it merged; it was cut or changed; {mend}"
     return ""
+
+
+def object_of(text: object) -> dict[str, Any]:
+    """A JSON object written as text; {} for what is none."""
+    try:
+        found = json.loads(text) if isinstance(text, str) else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def log_faults(path: Path, version: int | None = None) -> Iterator[str]:
