@@ -8,14 +8,17 @@ import tomllib
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from carbon.core.errors import UsageError
 from carbon.core.findings import shown
+from carbon.ledger.place import is_uri, place_of
 from carbon.settings import LEAST_MOST, SETTINGS, Setting, Value, variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+
+    from carbon.ledger.place import Place
 
 FILE = "carbon.toml"
 
@@ -65,9 +68,16 @@ class Settings(NamedTuple):
         """A yes-or-no setting."""
         return bool(self.values[name])
 
-    def path(self, name: str) -> Path:
-        """A path setting, resolved against the project folder."""
-        return self.folder / self.text(name)
+    @overload
+    def path(self, name: Literal["ledger.path"]) -> Place: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def path(self, name: str) -> Path: ...
+
+    def path(self, name: str) -> Place:
+        """A path setting, resolved against the project folder; the ledger's may be in a store. Raises UsageError."""
+        text = self.text(name)
+        return place_of(text) if name == "ledger.path" and is_uri(text) else self.folder / text
 
     @property
     def own_tables(self) -> str:
@@ -259,6 +269,11 @@ def _check_bounds(setting: Setting, value: Any, where: str) -> None:
         raise UsageError(
             f"{where}: {setting.name} = {shown(repr(value))} names nothing; the default is {setting.default!r}"
         )
+    if setting.name == "ledger.path" and is_uri(value):
+        try:
+            place_of(value)
+        except UsageError as error:
+            raise UsageError(f"{where}: {error}") from None
     if setting.name == "grid.tiers" and not (value and set(value) <= {"measured", "typical", "annual"}):
         raise UsageError(
             f"{where}: grid.tiers = {shown(list(value))} may hold measured, typical and annual, at least one"

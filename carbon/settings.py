@@ -157,7 +157,7 @@ SETTINGS = (
     ),
     Setting("uncertainty", "draws", 10000.0, "draws of the Monte Carlo behind low and high"),
     Setting("uncertainty", "seed", 1.0, "seed of the draws: the same seed gives the same ranges"),
-    Setting("ledger", "path", "ledger", "the ledger, a Delta Lake table"),
+    Setting("ledger", "path", "ledger", "the ledger, a Delta Lake table: a folder, or s3://bucket/prefix"),
     Setting("ledger", "grain", "day", "time grain of entries", ("hour", "day", "month")),
     Setting(
         "ledger", "retention", 30.0,

@@ -76,12 +76,12 @@ def _tell(error: CarbonError | KeyboardInterrupt | OSError) -> None:
     """Say on standard error what went wrong."""
     if isinstance(error, InputError):
         show_findings(error.findings)
+    elif isinstance(error, CarbonError):  # also where it is one of the system: a store that does not answer
+        _complain(str(error))
     elif isinstance(error, OSError):
         _complain(_of_the_system(error))
     elif isinstance(error, KeyboardInterrupt):
         _complain(f"interrupted; {str(error) or NOT_KNOWN}")
-    else:
-        _complain(str(error))
 
 
 def _complain(message: str) -> None:

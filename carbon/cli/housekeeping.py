@@ -43,7 +43,7 @@ def compact(
     from carbon.ledger.compact import file_count
 
     settings = settings_of(context)
-    path, days = settings.path("ledger.path").absolute(), settings.number("ledger.retention")
+    path, days = settings.path("ledger.path"), settings.number("ledger.retention")
     with progress_bar(file_count(path), "merging") as progress:
         done = run(path, timedelta(days=days), now, dry_run=dry_run, progress=progress)
     frame = _frame(done)

@@ -17,13 +17,14 @@ from carbon.ledger.delta import Head, commit_head, head, head_of, open_table, re
 from carbon.ledger.entries import AMOUNTS, LINES, bits, digest, entry_ids, in_order, to_frame
 from carbon.ledger.files import PARTITION, DataFile, data_files, file_faults, read_file
 from carbon.ledger.log import files_told, infos, log_faults
+from carbon.ledger.place import StoreError, name_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from carbon.ledger.place import Place
     from carbon.ledger.store import Ledger
 
     Mask = NDArray[np.bool_]
@@ -55,6 +56,8 @@ def verify(ledger: Ledger) -> Verification:
     """
     try:
         table = open_table(ledger.path)
+    except StoreError:
+        raise
     except LedgerError as error:
         return Verification(0, 0, [str(error)])
     if table is None:
@@ -81,8 +84,9 @@ def leftovers(ledger: Ledger) -> Findings:
     if table is None:
         return findings
     newest, named = head(ledger.path, table).posting, files_told(ledger.path, table.version())
-    for file in sorted(ledger.path.glob(f"{PARTITION}=*/*.parquet")):
-        posting = 0 if file.relative_to(ledger.path).as_posix() in named else _newest_in(file)
+    files: list[Place] = sorted(ledger.path.glob(f"{PARTITION}=*/*.parquet"), key=str)
+    for file in files:
+        posting = 0 if name_in(ledger.path, file) in named else _newest_in(file)
         if posting > newest:
             findings.warning(
                 "unposted-file", f"holds entries of posting {posting}, which no commit tells of",
@@ -92,15 +96,17 @@ def leftovers(ledger: Ledger) -> Findings:
     return findings
 
 
-def _newest_in(file: Path) -> int:
+def _newest_in(file: Place) -> int:
     """Highest posting in a data file; 0 for one that was not written to its end."""
     try:
         return pc.max(read_file(DataFile(file, "", 0, None, None, None), ["posting"])["posting"]).as_py() or 0
+    except StoreError:
+        raise
     except LedgerError:
         return 0
 
 
-def _closing_faults(path: Path, version: int, entries: pa.Table) -> Iterator[str]:
+def _closing_faults(path: Place, version: int, entries: pa.Table) -> Iterator[str]:
     try:
         told = closings(infos(path, version))
     except (ValueError, TypeError) as error:

@@ -34,16 +34,17 @@ from carbon.ledger.files import (
     write_files,
 )
 from carbon.ledger.log import COMPACTION, LOG, commit_info, object_of
+from carbon.ledger.place import name_in
 from carbon.ledger.unneeded import Gone, Log, deleted, is_due, unneeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import timedelta
-    from pathlib import Path
 
     from deltalake import DeltaTable
 
     from carbon.ledger.files import Written
+    from carbon.ledger.place import Place
 
     Progress = Callable[[int, int], None]
 
@@ -74,7 +75,7 @@ class Housekeeping(NamedTuple):
 
 
 def compact(
-    path: Path,
+    path: Place,
     retention: timedelta,
     clock: Callable[[], datetime],
     *,
@@ -98,7 +99,7 @@ def compact(
     return Housekeeping(merged, due if dry_run else [file for file in due if deleted(file)], waiting)
 
 
-def file_count(path: Path) -> int:
+def file_count(path: Place) -> int:
     """How many data files `compact` would merge. Raises LedgerError for a ledger that cannot be read."""
     table = open_table(path)
     return 0 if table is None else sum(len(group) for group in groups(data_files(path, table)))
@@ -123,7 +124,7 @@ def groups(files: Sequence[DataFile]) -> list[list[DataFile]]:
     return [group for group in found if len(group) > 1]
 
 
-def _merge(path: Path, log: Log, dry_run: bool, progress: Progress | None) -> list[Merged]:
+def _merge(path: Place, log: Log, dry_run: bool, progress: Progress | None) -> list[Merged]:
     for _ in range(ATTEMPTS):
         table = open_table(path)
         if table is None:
@@ -140,7 +141,7 @@ def _merge(path: Path, log: Log, dry_run: bool, progress: Progress | None) -> li
     )
 
 
-def _merge_groups(path: Path, work: Sequence[list[DataFile]], log: Log, progress: Progress | None) -> list[Merged]:
+def _merge_groups(path: Place, work: Sequence[list[DataFile]], log: Log, progress: Progress | None) -> list[Merged]:
     """Write the merged files, and commit. What was written goes again unless a commit names it."""
     key = uuid.uuid4().hex
     written: list[Written] = []
@@ -171,7 +172,7 @@ class _Count:
             self.progress(self.files, self.entries)
 
 
-def _write(path: Path, group: Sequence[DataFile], log: Log, count: _Count) -> Written:
+def _write(path: Place, group: Sequence[DataFile], log: Log, count: _Count) -> Written:
     """One file with the entries of several, once they were found to be as they were posted, and it to hold them all."""
     _require_whole(path, group, log)
     parts = []
@@ -187,7 +188,7 @@ def _write(path: Path, group: Sequence[DataFile], log: Log, count: _Count) -> Wr
     return written
 
 
-def _checkpoint(path: Path) -> None:
+def _checkpoint(path: Place) -> None:
     """Let readers begin after the merge, and not with thousands of files that are no longer named.
 
     It says nothing that the commits do not, so one that cannot be written does no harm.
@@ -208,18 +209,18 @@ def _bits(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.combine_chunks().view(pa.int64()) if pa.types.is_floating(column.type) else column
 
 
-def _require_whole(path: Path, group: Sequence[DataFile], log: Log) -> None:
+def _require_whole(path: Place, group: Sequence[DataFile], log: Log) -> None:
     """Raise LedgerError unless files are those that were posted: as the log tells, and by their SHA-256 where it has one."""
     fault = next(file_faults(group), "")
     if not fault:
-        names = {file.path.relative_to(path).as_posix(): file for file in group}
+        names = {name_in(path, file.path): file for file in group}
         told = {name: log.sha256[name] for name in names if name in log.sha256}
         fault = bytes_fault(path, [names[name] for name in told], told)
     if fault:
         raise LedgerError(f"{path}: nothing was merged: {fault}; see `carbon ledger verify`")
 
 
-def _commit(path: Path, files: Sequence[DataFile], written: Sequence[Written], key: str) -> None:
+def _commit(path: Place, files: Sequence[DataFile], written: Sequence[Written], key: str) -> None:
     """Put files in the place of others in one commit. Raises ConflictError when some are no longer there.
 
     Delta lets two commits remove the same file. So each is refused that does not follow the version that was looked at,
@@ -241,12 +242,9 @@ def _commit(path: Path, files: Sequence[DataFile], written: Sequence[Written], k
     raise LedgerError(f"{path}: others posted first {ATTEMPTS} times; nothing was merged, try again later")
 
 
-def _transact(path: Path, table: DeltaTable, files: Sequence[DataFile], written: Sequence[Written], key: str) -> None:
+def _transact(path: Place, table: DeltaTable, files: Sequence[DataFile], written: Sequence[Written], key: str) -> None:
     at = int(datetime.now(UTC).timestamp() * 1000)
-    removes = [
-        RemoveAction(file.path.relative_to(path).as_posix(), False, at, file.size, {PARTITION: file.period})
-        for file in files
-    ]
+    removes = [RemoveAction(name_in(path, file.path), False, at, file.size, {PARTITION: file.period}) for file in files]
     metadata = {
         COMPACTION: json.dumps({"key": key, "merged": len(files), "into": len(written)}),
         FILES: json.dumps({one.action.path: one.sha256 for one in written}),
@@ -257,7 +255,7 @@ def _transact(path: Path, table: DeltaTable, files: Sequence[DataFile], written:
     )  # fmt: skip
 
 
-def is_committed(path: Path, first: int, key: str) -> bool:
+def is_committed(path: Place, first: int, key: str) -> bool:
     """Whether a commit from a version on tells of the merge with a key. Raises LedgerError, OSError or ValueError."""
     table = open_table(path)
     newest = -1 if table is None else table.version()
@@ -265,7 +263,7 @@ def is_committed(path: Path, first: int, key: str) -> bool:
     return any(object_of(text).get("key") == key for text in told)
 
 
-def _not_merged(path: Path, error: Exception) -> LedgerError:
+def _not_merged(path: Place, error: Exception) -> LedgerError:
     return LedgerError(
         str(not_posted(path, unwritable(path / LOG) or error)).replace("nothing was posted", "nothing was merged")
     )

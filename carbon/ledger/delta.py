@@ -41,12 +41,14 @@ from carbon.ledger.log import (
     log_faults,
     object_of,
 )  # fmt: skip
+from carbon.ledger.place import StoreError, name_in, options, raise_fault, require_conditions, require_known, uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from deltalake.transaction import AddAction
+
+    from carbon.ledger.place import Place
 
 # Delta deletes commits older than 30 days unless told otherwise; a ledger keeps all of them.
 PROPERTIES = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
@@ -69,7 +71,7 @@ class ConflictError(Exception):
 EMPTY = Head(0, "", None)
 
 
-def open_table(path: Path) -> DeltaTable | None:
+def open_table(path: Place) -> DeltaTable | None:
     """The table at its newest version; None where there is none yet. Raises LedgerError for anything else.
 
     A newest commit that is empty, which Delta itself takes for one that changed nothing, is refused as well.
@@ -77,9 +79,10 @@ def open_table(path: Path) -> DeltaTable | None:
     if not _is_there(path):
         return None
     try:
-        table = DeltaTable(path)
+        table = DeltaTable(uri(path), storage_options=options(path))
         fields = pa.schema(table.schema().to_arrow())
     except (DeltaError, OSError) as error:
+        raise_fault(path, error)
         why = next(log_faults(path), f"{line(error)}; restore it from a copy")
         raise LedgerError(f"{path}: {LOG} cannot be read: {why}") from error
     newest = commit_file(path, table.version())
@@ -89,7 +92,7 @@ def open_table(path: Path) -> DeltaTable | None:
     return table
 
 
-def create_table(path: Path) -> None:
+def create_table(path: Place) -> None:
     """Make the empty table; of several processes that try at once one makes it. Raises LedgerError when none can."""
     if unquote(str(path)) != str(path):
         raise LedgerError(
@@ -97,17 +100,22 @@ def create_table(path: Path) -> None:
         )
     try:
         (path / LOG).mkdir(parents=True, exist_ok=True)
+        require_conditions(path)
     except OSError as error:
         raise not_posted(path, error) from error
     try:
-        DeltaTable.create(path, SCHEMA, mode="error", partition_by=[PARTITION], configuration=PROPERTIES)
+        DeltaTable.create(
+            uri(path), SCHEMA, mode="error", partition_by=[PARTITION], configuration=PROPERTIES,
+            storage_options=options(path),
+        )  # fmt: skip
     except (DeltaError, OSError) as error:
         if open_table(path) is None:
+            raise_fault(path, error)
             raise not_posted(path, unwritable(path / LOG) or error) from error
 
 
 def read(
-    path: Path, table: DeltaTable, periods: Sequence[str] | None = None, names: Sequence[str] | None = None
+    path: Place, table: DeltaTable, periods: Sequence[str] | None = None, names: Sequence[str] | None = None
 ) -> pa.Table:
     """Entries of the months `periods` (None: all), columns `names` (None: all), file after file, the oldest first.
 
@@ -116,12 +124,12 @@ def read(
     return _read([file for file in data_files(path, table) if periods is None or file.period in periods], names)
 
 
-def periods_of(path: Path, table: DeltaTable) -> set[str]:
+def periods_of(path: Place, table: DeltaTable) -> set[str]:
     """The months that have entries."""
     return {file.period for file in data_files(path, table)}
 
 
-def append(path: Path, table: DeltaTable, entries: pa.Table, told: Mapping[str, str] | None = None) -> None:
+def append(path: Place, table: DeltaTable, entries: pa.Table, told: Mapping[str, str] | None = None) -> None:
     """Add the entries of one posting in one commit, all or none; `told` is kept with the commit, outside the digest.
 
     Raises ConflictError when another writer was first, LedgerError when the folder cannot be written.
@@ -136,34 +144,49 @@ def append(path: Path, table: DeltaTable, entries: pa.Table, told: Mapping[str, 
         "recorded_at": recorded_at,
         FILES: json.dumps(hashes),
     }
-    try:
-        _commit(path, table, [one.action for one in written], {**metadata, **(told or {})}, last.posting)
-    except (ConflictError, LedgerError):
-        remove(made)
-        raise
+    _commit(path, table, [one.action for one in written], {**metadata, **(told or {})}, last.posting, made)
 
 
-def note(path: Path, table: DeltaTable, told: Mapping[str, str], posting: int) -> None:
+def note(path: Place, table: DeltaTable, told: Mapping[str, str], posting: int) -> None:
     """Add a commit without entries, after posting `posting`, that tells this of itself. Raises as `append` does."""
     _commit(path, table, [], told, posting)
 
 
-def _commit(path: Path, table: DeltaTable, actions: list[AddAction], told: Mapping[str, str], posting: int) -> None:
+def _commit(
+    path: Place,
+    table: DeltaTable,
+    actions: list[AddAction],
+    told: Mapping[str, str],
+    posting: int,
+    made: Sequence[Place] = (),
+) -> None:
+    """Commit, or remove the files `made` for it, unless it is not known whether they are named."""
     version = table.version()
     properties = CommitProperties(
         custom_metadata=dict(told), app_transactions=[Transaction(app_id=APPLICATION, version=posting)]
     )
     try:
         table.create_write_transaction(actions, "append", table.schema(), [PARTITION], commit_properties=properties)
-    except CommitFailedError as error:
-        raise ConflictError(line(error)) from error
     except (DeltaError, OSError) as error:
-        # What follows a commit, such as a checkpoint, may fail where the commit did not.
-        if not is_told(path, version, told):
-            raise not_posted(path, unwritable(path / LOG) or error) from error
+        # What follows a commit, such as a checkpoint, may fail where the commit did not; a store may commit and not tell.
+        require_known(path, error)
+        if _is_told(path, version, told):
+            return
+        remove(made)
+        if isinstance(error, CommitFailedError):
+            raise ConflictError(line(error)) from error
+        raise not_posted(path, unwritable(path / LOG) or error) from error
 
 
-def require_newest(path: Path, table: DeltaTable, last: Head) -> None:
+def _is_told(path: Place, version: int, told: Mapping[str, str]) -> bool:
+    try:
+        return is_told(path, version, told)
+    except StoreError as error:
+        require_known(path, error)
+        raise
+
+
+def require_newest(path: Place, table: DeltaTable, last: Head) -> None:
     """Raise LedgerError unless the newest posting is what was posted, so that nothing is chained to a broken link.
 
     `last` is what head() tells. Its transaction must be the newest, its data files must hold as many entries as the log
@@ -183,9 +206,9 @@ def require_newest(path: Path, table: DeltaTable, last: Head) -> None:
         )
 
 
-def _hashes(path: Path, table: DeltaTable, files: Sequence[DataFile]) -> dict[str, str]:
+def _hashes(path: Place, table: DeltaTable, files: Sequence[DataFile]) -> dict[str, str]:
     """SHA-256 of data files by name, from the commits that added them; {} unless each has one."""
-    names = {file.path.relative_to(path).as_posix() for file in files}
+    names = {name_in(path, file.path) for file in files}
     told: dict[str, str] = {}
     for info in infos(path, table.version()):
         told |= {name: sha256 for name, sha256 in object_of(info.get(FILES)).items() if name in names}
@@ -221,12 +244,12 @@ def _read(files: Sequence[DataFile], names: Sequence[str] | None = None) -> pa.T
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(wanted)
 
 
-def head(path: Path, table: DeltaTable) -> Head:
+def head(path: Place, table: DeltaTable) -> Head:
     """The newest posting that `table` knows: from the newest commit that tells, else from the entries."""
     return commit_head(path, table) or head_of(read(path, table, names=Head._fields))
 
 
-def commit_head(path: Path, table: DeltaTable) -> Head | None:
+def commit_head(path: Place, table: DeltaTable) -> Head | None:
     """The posting that the newest commit with metadata tells; None when a commit cannot be read, or none has any.
 
     `DeltaTable.history` also tells of commits younger than the table it is asked of, so the log is read here.
@@ -240,7 +263,7 @@ def commit_head(path: Path, table: DeltaTable) -> Head | None:
     return None
 
 
-def closing_state(path: Path, table: DeltaTable) -> State:
+def closing_state(path: Place, table: DeltaTable) -> State:
     """What is closed, from the newest commit that tells. Raises LedgerError where a commit cannot be read."""
     for version in range(table.version(), -1, -1):
         try:
@@ -261,14 +284,16 @@ def head_of(entries: pa.Table) -> Head:
     return Head(*(entries[name][last].as_py() for name in Head._fields))
 
 
-def _is_there(path: Path) -> bool:
+def _is_there(path: Place) -> bool:
     """Whether a table is at the path; False also while another process is making it. Raises LedgerError if neither."""
     try:
-        if not path.exists():
-            return False
         found = {entry.name for entry in path.iterdir() if entry.name == LOG or not entry.name.startswith((".", "_"))}
         if LOG in found and any(entry.suffix in (".json", ".parquet") for entry in (path / LOG).iterdir()):
             return True
+    except FileNotFoundError:
+        return False
+    except StoreError:
+        raise
     except OSError as error:
         raise LedgerError(f"{path}: cannot be read as a ledger ({error.strerror}); it must be a folder") from error
     if found - {LOG}:
@@ -278,7 +303,7 @@ def _is_there(path: Path) -> bool:
     return False
 
 
-def _check(path: Path, table: DeltaTable, fields: pa.Schema) -> None:
+def _check(path: Place, table: DeltaTable, fields: pa.Schema) -> None:
     strange = [name for name in fields.names if name not in SCHEMA.names]
     absent = [name for name in SCHEMA.names if name not in fields.names]
     other = [

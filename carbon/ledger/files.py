@@ -9,11 +9,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import time
 import uuid
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -24,11 +22,14 @@ from deltalake.transaction import AddAction
 
 from carbon.core.errors import LedgerError
 from carbon.ledger.entries import SCHEMA
+from carbon.ledger.place import StoreError, StorePath, create, name_in, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from deltalake import DeltaTable
+
+    from carbon.ledger.place import Place
 
 PARTITION = "period"
 _TOLD = ("posting", "entry")
@@ -40,7 +41,7 @@ _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 class DataFile(NamedTuple):
     """A data file as the log tells of it: month, size [B], entries, lowest and highest posting (None: not told)."""
 
-    path: Path
+    path: Place
     period: str
     size: int
     rows: int | None
@@ -55,7 +56,7 @@ class Written(NamedTuple):
     sha256: str
 
 
-def data_files(path: Path, table: DeltaTable) -> list[DataFile]:
+def data_files(path: Place, table: DeltaTable) -> list[DataFile]:
     """The data files of the table, those with the oldest entries first."""
     actions = pa.table(table.get_add_actions(flatten=True))
     if not actions.num_rows:
@@ -71,13 +72,15 @@ def data_files(path: Path, table: DeltaTable) -> list[DataFile]:
 def read_file(file: DataFile, names: Sequence[str]) -> pa.Table:
     """Columns `names` of a data file. Raises LedgerError for one that is missing or cannot be read."""
     try:
-        with pq.ParquetFile(file.path) as source:
-            table = source.read([name for name in names if name != PARTITION], use_threads=False)
+        with pq.ParquetFile(source(file.path), pre_buffer=isinstance(file.path, StorePath)) as opened:
+            table = opened.read([name for name in names if name != PARTITION], use_threads=False)
         table = table.append_column(PARTITION, pa.repeat(pa.scalar(file.period, pa.string()), table.num_rows))
         table = table.select(names).cast(pa.schema([SCHEMA.field(name) for name in names]))
         table.validate(full=True)
     except FileNotFoundError as error:
         raise LedgerError(f"{file.path}: a data file of the ledger is missing; {_MEND}") from error
+    except StoreError:
+        raise
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise LedgerError(f"{file.path}: a data file of the ledger cannot be read ({line(error)}); {_MEND}") from error
     return table
@@ -89,6 +92,8 @@ def file_faults(files: Sequence[DataFile]) -> Iterator[str]:
         try:
             postings = read_file(file, ["posting"])["posting"]
             size = file.path.stat().st_size
+        except StoreError:
+            raise
         except LedgerError as error:
             yield str(error)
             continue
@@ -102,22 +107,24 @@ def file_faults(files: Sequence[DataFile]) -> Iterator[str]:
             )
 
 
-def bytes_fault(path: Path, files: Sequence[DataFile], told: Mapping[str, str]) -> str:
+def bytes_fault(path: Place, files: Sequence[DataFile], told: Mapping[str, str]) -> str:
     """Whether data files are byte by byte those of which the SHA-256 is told by name; empty when they are."""
-    names = {file.path.relative_to(path).as_posix(): file.path for file in files}
+    names = {name_in(path, file.path): file.path for file in files}
     if set(names) != set(told):
         return f"its data files are {', '.join(sorted(names))}, and its commit tells of {', '.join(sorted(told))}"
     try:
         found = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in names.items()}
+    except StoreError:
+        raise
     except OSError as error:
         return f"a data file cannot be read ({error})"
     other = sorted(name for name in names if found[name] != told[name])
     return f"{path / other[0]} was changed" if other else ""
 
 
-def write_files(path: Path, entries: pa.Table) -> list[Written]:
+def write_files(path: Place, entries: pa.Table) -> list[Written]:
     """Write entries, one file a month, and give back what the log is to tell. Raises LedgerError, with none left behind."""
-    made: list[Path] = []
+    made: list[Place] = []
     try:
         return [_written(path, str(month), entries, made) for month in pc.unique(entries[PARTITION]).to_pylist()]
     except OSError as error:
@@ -125,17 +132,19 @@ def write_files(path: Path, entries: pa.Table) -> list[Written]:
         raise not_posted(path, error) from error
 
 
-def remove(files: Sequence[Path]) -> None:
+def remove(files: Sequence[Place]) -> None:
     """Remove files that no commit names. What cannot be removed stays, and does no harm."""
     for file in files:
         with suppress(OSError):
             file.unlink()
 
 
-def not_posted(path: Path, error: Exception) -> LedgerError:
+def not_posted(path: Place, error: Exception) -> LedgerError:
     """The error for a ledger that cannot be written: what failed, and how to mend it."""
     number = error.errno if isinstance(error, OSError) else None
-    if number in _FULL:
+    if isinstance(error, StoreError):
+        mend = error.mend
+    elif number in _FULL:
         mend = "free space on its disk, and run again"
     elif number in _DENIED:
         mend = "let this user write there, or name another folder as `path` under [ledger], and run again"
@@ -145,7 +154,7 @@ def not_posted(path: Path, error: Exception) -> LedgerError:
     return LedgerError(f"{path}: cannot be written ({why}); nothing was posted, and the ledger is as it was; {mend}")
 
 
-def unwritable(folder: Path) -> OSError | None:
+def unwritable(folder: Place) -> OSError | None:
     """Why a small file cannot be written in a folder; None when it can."""
     probe = folder / f".{uuid.uuid4()}.tmp"
     try:
@@ -162,23 +171,19 @@ def line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _written(path: Path, month: str, entries: pa.Table, made: list[Path]) -> Written:
+def _written(path: Place, month: str, entries: pa.Table, made: list[Place]) -> Written:
     part = entries.filter(pc.equal(entries[PARTITION], month)).drop_columns([PARTITION])
     name = f"{PARTITION}={month}/part-{uuid.uuid4()}.parquet"
     file, buffer = path / name, pa.BufferOutputStream()
     pq.write_table(part, buffer)
-    content = buffer.getvalue()
+    content = memoryview(buffer.getvalue())
     file.parent.mkdir(exist_ok=True)
-    with file.open("xb") as sink:
-        made.append(file)
-        sink.write(content)
-        sink.flush()
-        # A commit must not outlive a crash of the system that its data files do not.
-        os.fsync(sink.fileno())
+    made.append(file)
+    create(file, content)
     stats = {"numRecords": part.num_rows, "nullCount": {column: part[column].null_count for column in _TOLD}}
     for key, of in (("minValues", "min"), ("maxValues", "max")):
         stats[key] = {column: pc.min_max(part[column]).as_py()[of] for column in _TOLD}
-    action = AddAction(name, content.size, {PARTITION: month}, int(time.time() * 1000), True, json.dumps(stats))
+    action = AddAction(name, len(content), {PARTITION: month}, int(time.time() * 1000), True, json.dumps(stats))
     return Written(action, hashlib.sha256(content).hexdigest())
 
 

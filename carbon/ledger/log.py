@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from carbon.ledger.place import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
+
+    from carbon.ledger.place import Place
 
 LOG = "_delta_log"
 # Postings name one application transaction, so of two that saw the same state the second is refused.
@@ -25,12 +28,12 @@ class Commit(NamedTuple):
     files: list[str]
 
 
-def commit_file(path: Path, version: int) -> Path:
+def commit_file(path: Place, version: int) -> Place:
     """The file of a version's commit, whether it is there or not."""
     return path / LOG / f"{version:020d}.json"
 
 
-def commit_info(path: Path, version: int) -> dict[str, Any]:
+def commit_info(path: Place, version: int) -> dict[str, Any]:
     """What a commit tells of itself; {} when it tells nothing. Raises OSError or ValueError for one that cannot be read."""
     with commit_file(path, version).open(encoding="utf-8") as lines:
         for line in lines:
@@ -40,16 +43,18 @@ def commit_info(path: Path, version: int) -> dict[str, Any]:
     return {}
 
 
-def infos(path: Path, version: int) -> Iterator[dict[str, Any]]:
+def infos(path: Place, version: int) -> Iterator[dict[str, Any]]:
     """What the commits up to a version tell of themselves, the newest first, until one cannot be read."""
     for number in range(version, -1, -1):
         try:
             yield commit_info(path, number)
+        except StoreError:
+            raise
         except (OSError, ValueError, TypeError):
             return
 
 
-def is_told(path: Path, after: int, told: Mapping[str, str]) -> bool:
+def is_told(path: Place, after: int, told: Mapping[str, str]) -> bool:
     """Whether a commit after a version tells all of this of itself."""
     number = after + 1
     while commit_file(path, number).exists():
@@ -59,7 +64,7 @@ def is_told(path: Path, after: int, told: Mapping[str, str]) -> bool:
     return False
 
 
-def read_commit(path: Path, version: int) -> Commit:
+def read_commit(path: Place, version: int) -> Commit:
     """A whole commit. Raises OSError, or ValueError for one that is empty or cut."""
     actions = [json.loads(line) for line in commit_file(path, version).read_text(encoding="utf-8").splitlines()]
     if not actions or not all(isinstance(action, dict) for action in actions):
@@ -73,7 +78,7 @@ def read_commit(path: Path, version: int) -> Commit:
     return Commit(dict(*found.get("commitInfo", [])[:1]), max(told, default=None), files)
 
 
-def commit_fault(path: Path, version: int) -> str:
+def commit_fault(path: Place, version: int) -> str:
     """What is wrong with a commit, where, and how to mend it; empty when nothing is."""
     file, mend = commit_file(path, version), _MEND
     if not commit_file(path, version + 1).exists():
@@ -82,6 +87,8 @@ def commit_fault(path: Path, version: int) -> str:
         commit = read_commit(path, version)
     except FileNotFoundError:
         return f"{file}: this commit is missing; {_MEND}"
+    except StoreError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = "is empty" if not file.stat().st_size else f"is cut or was changed ({str(error).splitlines()[0]})"
         return f"{file}: this commit {why}; {mend}"
@@ -107,7 +114,7 @@ def object_of(text: object) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def log_faults(path: Path, version: int | None = None) -> Iterator[str]:
+def log_faults(path: Place, version: int | None = None) -> Iterator[str]:
     """Faults of all commits up to a version, or up to the newest file when None."""
     if version is None:
         names = [file.stem for file in (path / LOG).glob("*.json") if file.stem.isdecimal()]
@@ -118,6 +125,6 @@ def log_faults(path: Path, version: int | None = None) -> Iterator[str]:
             yield fault
 
 
-def files_told(path: Path, version: int) -> set[str]:
+def files_told(path: Place, version: int) -> set[str]:
     """Paths, as written, of all data files that commits up to a version name. Raises OSError or ValueError."""
     return {file for number in range(version + 1) for file in read_commit(path, number).files}

@@ -6,7 +6,6 @@ import random
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -34,6 +33,7 @@ from carbon.ledger.delta import (
 )  # fmt: skip
 from carbon.ledger.entries import LINES, SCHEMA, in_order, number, to_frame
 from carbon.ledger.log import infos
+from carbon.ledger.place import place_of
 from carbon.ledger.reconcile import difference, missing_findings, normal_lines
 from carbon.ledger.restated import Restated
 
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from carbon.core.findings import Finding
+    from carbon.ledger.place import Place
 
     Inside = Callable[[pd.DataFrame], pd.DataFrame]
     Clock = Callable[[], datetime]
@@ -73,17 +74,17 @@ class Difference(NamedTuple):
 
 
 class Ledger:
-    """A ledger in a folder, made by the first posting. Entries are only ever added.
+    """A ledger in a folder, or in an S3 store, made by the first posting. Entries are only ever added.
 
     Every method reads the table anew, so that postings of other processes are seen.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        """Name the folder; nothing is read or made yet."""
-        self.path = Path(path).absolute()
+    def __init__(self, path: str | Place) -> None:
+        """Name the folder, or `s3://bucket/prefix`; nothing is read or made yet. Raises UsageError for another address."""
+        self.path = place_of(path)
 
     def __repr__(self) -> str:
-        """Class and folder."""
+        """Class and place."""
         return f"Ledger({str(self.path)!r})"
 
     def head(self) -> Head:

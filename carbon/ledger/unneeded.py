@@ -10,11 +10,12 @@ from carbon.core.errors import LedgerError
 from carbon.ledger.delta import FILES, open_table
 from carbon.ledger.files import PARTITION, DataFile, data_files, line
 from carbon.ledger.log import commit_file, log_faults, object_of
+from carbon.ledger.place import name_in
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from deltalake import DeltaTable
+
+    from carbon.ledger.place import Place
 
 # A writer commits seconds after it wrote its files; what no commit names after a day was left by one that was stopped.
 LEFT_AFTER = timedelta(days=1)
@@ -26,7 +27,7 @@ class Gone(NamedTuple):
     and since when no version names it (None: none ever did)."""
 
     period: str
-    path: Path
+    path: Place
     size: int
     written: datetime | None
     since: datetime | None
@@ -35,7 +36,7 @@ class Gone(NamedTuple):
 class Log:
     """What the commits of a ledger tell of data files: SHA-256 by name, and when each was taken out (None: it was not)."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         """Name the folder; nothing is read yet."""
         self.path, self.read = path, 0
         self.sha256: dict[str, str] = {}
@@ -68,10 +69,10 @@ class Log:
             self.taken_out[action["remove"]["path"]] = datetime.fromtimestamp(at / 1000, UTC) if at else NEVER
 
 
-def unneeded(path: Path, log: Log) -> list[Gone]:
+def unneeded(path: Place, log: Log) -> list[Gone]:
     """Data files in the folder that the newest version of the table does not name. Raises LedgerError as Log does."""
     # Listed first: a file that is written after that is not among them, and one that is listed may be named by now.
-    files = sorted(path.glob(f"{PARTITION}=*/*.parquet"))
+    files: list[Place] = sorted(path.glob(f"{PARTITION}=*/*.parquet"), key=str)
     table = open_table(path)
     if table is None:
         return []
@@ -79,9 +80,9 @@ def unneeded(path: Path, log: Log) -> list[Gone]:
     return [found for file in files if file not in live and (found := _gone(path, file, log))]
 
 
-def _gone(path: Path, file: Path, log: Log) -> Gone | None:
+def _gone(path: Place, file: Place, log: Log) -> Gone | None:
     """What is known of a file that the newest version does not name; None where it went meanwhile."""
-    since = log.taken_out.get(file.relative_to(path).as_posix())
+    since = log.taken_out.get(name_in(path, file))
     try:
         found = file.stat()
     except FileNotFoundError:
