@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -38,7 +39,7 @@ from carbon.ledger.place import name_in
 from carbon.ledger.unneeded import Gone, Log, deleted, is_due, unneeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import timedelta
 
     from deltalake import DeltaTable
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
 
 # A merged file this size is read in about a second with all columns, and merging it takes less than 1 GiB.
 LARGE = 500_000
+# A data file takes about a millisecond to read, however few its entries are.
+MANY = 100
 ATTEMPTS = 20
 
 
@@ -92,7 +95,7 @@ def compact(
     processes merged first ATTEMPTS times.
     """
     log = Log(path)
-    merged = _merge(path, log, dry_run, progress)
+    merged = merge(path, log, dry_run, progress)
     gone, now = unneeded(path, log), clock()
     due = [file for file in gone if is_due(file, retention, now)]
     waiting = [file for file in gone if not is_due(file, retention, now)]
@@ -124,7 +127,19 @@ def groups(files: Sequence[DataFile]) -> list[list[DataFile]]:
     return [group for group in found if len(group) > 1]
 
 
-def _merge(path: Place, log: Log, dry_run: bool, progress: Progress | None) -> list[Merged]:
+def tidy(path: Place, table: DeltaTable, periods: Collection[str]) -> None:
+    """Merge data files when one of these months had MANY in the table, so that reads stay quick after any number of postings.
+
+    What hinders it is for `verify` and `compact` to tell: the posting that it follows stands.
+    """
+    counts = Counter(file.period for file in data_files(path, table))
+    if max((counts[period] for period in periods), default=0) >= MANY:
+        with suppress(LedgerError, OSError):
+            merge(path, Log(path))
+
+
+def merge(path: Place, log: Log, dry_run: bool = False, progress: Progress | None = None) -> list[Merged]:
+    """Merge the small data files of each month, all in one commit or none. Arguments and errors as in `compact`."""
     for _ in range(ATTEMPTS):
         table = open_table(path)
         if table is None:

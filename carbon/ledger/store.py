@@ -17,6 +17,7 @@ from carbon.core.errors import LedgerError, NotFoundError, UsageError
 from carbon.core.time import from_us, month_number, parse_instant
 from carbon.ledger import kept
 from carbon.ledger.closing import NEVER, Closing, State, book, closing, closings, own_month, reopening
+from carbon.ledger.compact import tidy
 from carbon.ledger.delta import (
     EMPTY,
     ConflictError,
@@ -230,6 +231,8 @@ class Ledger:
                 return None
             with suppress(ConflictError):
                 append(self.path, self._create() if table is None else table, found.entries, told | state.told())
+                if table is not None:
+                    tidy(self.path, table, found.entries["period"].unique().to_pylist())
                 return found.posting
         raise AssertionError("attempts end with an error")
 

@@ -439,3 +439,20 @@ def test_groups_follow_each_other_hold_no_more_than_is_large_and_once_is_enough(
         if file not in inside or inside[file][0] == file
     ]
     assert groups(after) == []
+
+
+def test_many_postings_of_a_month_are_merged_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 12 postings, with 5 files as the most, a month is merged after the 6th and the 11th; what the ledger says is as without merging."""
+    from carbon.ledger import compact as housekeeping
+
+    ledgers = [Ledger(tmp_path / "many"), Ledger(tmp_path / "few")]
+    for ledger, most in zip(ledgers, (1000, 5), strict=True):
+        monkeypatch.setattr(housekeeping, "MANY", most)
+        for count in range(1, 13):
+            lines = frame(*(at_hour(hour) for hour in range(count)))
+            ledger.post(lines, months=["2026-10"], recorded_at=NOON)
+    tables = [open_table(ledger.path) for ledger in ledgers]
+    counts = [len(data_files(ledger.path, table)) for ledger, table in zip(ledgers, tables, strict=True) if table]
+    assert counts == [12, 2]
+    pd.testing.assert_frame_equal(*(ledger.entries() for ledger in ledgers))
+    assert [verify(ledger).faults for ledger in ledgers] == [[], []]
