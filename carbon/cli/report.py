@@ -147,14 +147,16 @@ def print_month(
     from carbon.report.monthly import months_of
     from carbon.report.months import month_notes
     from carbon.report.notes import report_notes, warning_notes
+    from carbon.report.rolling import SHOWN, Held
     from carbon.report.settledness import MOVED, movement
 
     booked, ledger = Ledger(settings.path("ledger.path")), _ledger(settings, restated=restated)
     wanted = period or last_month(settings, as_of)
-    entries, told = ledger.live(as_of, months_of(wanted)), booked.findings(months_of(wanted), as_of)
+    entries = ledger.live(as_of, months_of(wanted), SHOWN, coded=True)
+    told = booked.findings(months_of(wanted), as_of)
     told_of_months = [] if restated else month_notes(booked, months_of(wanted), as_of, energy, hardware)
     print_report(
-        ledger,
+        Held(entries) if len(entries) else ledger,
         wanted,
         console(),
         by=by or [],
@@ -231,21 +233,23 @@ def last_month(settings: Settings, as_of: str | None) -> str:
     """The last month that the ledger has entries of. Raises NotFoundError for a ledger without any."""
     from carbon.ledger.store import Ledger
 
-    periods = Ledger(settings.path("ledger.path")).live(as_of, columns=("period",))["period"]
-    if periods.empty:
-        raise NotFoundError("the ledger is empty; run `carbon account` first")
-    return str(periods.max())
+    ledger = Ledger(settings.path("ledger.path"))
+    for month in reversed(ledger.months()):
+        if not ledger.live(as_of, [month], columns=("period",), coded=True).empty:
+            return month
+    raise NotFoundError("the ledger is empty; run `carbon account` first")
 
 
 def require_posted(settings: Settings, as_of: str | None, option: str = "--as-of") -> None:
     """Raise NotFoundError where a ledger that has postings had none at that time: a day is its first instant."""
     from carbon.core.time import is_day, isoformat, to_us
     from carbon.ledger.store import Ledger
+    from carbon.report.bridge import instant
 
-    ledger = Ledger(settings.path("ledger.path"))
-    if as_of is None or not ledger.postings(as_of).empty or ledger.head().recorded_at is None:
+    begun = Ledger(settings.path("ledger.path")).begun()
+    if as_of is None or begun is None or instant(as_of, option) >= begun:
         return
-    first = isoformat(to_us(ledger.postings()["recorded_at"].iloc[0].to_pydatetime()))
+    first = isoformat(to_us(begun))
     day = " (a day is 00:00 UTC of it)" if is_day(as_of) else ""
     raise NotFoundError(
         f"nothing was posted by {option} {as_of}{day}: the first `carbon account` posted at {first}; name that time or later"

@@ -60,11 +60,11 @@ def _print_window(settings: Settings, ledger: Ledger, view: View) -> None:
     from carbon.report.console import print_report
     from carbon.report.monthly import months_of
     from carbon.report.notes import report_notes, warning_notes
-    from carbon.report.rolling import rolled
+    from carbon.report.rolling import SHOWN, rolled
     from carbon.report.running import edge_note
     from carbon.report.settledness import MOVED, movement
 
-    found = rolled(ledger, view.rolling or "", months_of(view.period) if view.period else (), view.as_of, columns=None)
+    found = rolled(ledger, view.rolling or "", months_of(view.period) if view.period else (), view.as_of, SHOWN)
     told = ledger.findings(found.span.months, view.as_of)
     notes = [
         *edge_note(found, view.energy, view.hardware),

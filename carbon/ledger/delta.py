@@ -23,6 +23,7 @@ from carbon.ledger.files import (
     DataFile,
     bytes_fault,
     data_files,
+    fields_of,
     line,
     not_posted,
     read_file,
@@ -115,13 +116,18 @@ def create_table(path: Place) -> None:
 
 
 def read(
-    path: Place, table: DeltaTable, periods: Sequence[str] | None = None, names: Sequence[str] | None = None
+    path: Place,
+    table: DeltaTable,
+    periods: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+    coded: bool = False,
 ) -> pa.Table:
     """Entries of the months `periods` (None: all), columns `names` (None: all), file after file, the oldest first.
 
-    Raises LedgerError that names the data file which is missing or cannot be read.
+    `coded` as in carbon.ledger.files.read_file. Raises LedgerError that names the data file which is missing or cannot
+    be read.
     """
-    return _read([file for file in data_files(path, table) if periods is None or file.period in periods], names)
+    return _read([file for file in data_files(path, table) if periods is None or file.period in periods], names, coded)
 
 
 def periods_of(path: Place, table: DeltaTable) -> set[str]:
@@ -238,10 +244,10 @@ def _newest_fault(files: Sequence[DataFile], last: Head) -> str:
     return ""
 
 
-def _read(files: Sequence[DataFile], names: Sequence[str] | None = None) -> pa.Table:
+def _read(files: Sequence[DataFile], names: Sequence[str] | None = None, coded: bool = False) -> pa.Table:
     wanted = list(names or SCHEMA.names)
-    tables = list(ordered_map(lambda file: read_file(file, wanted), files, workers=min(8, len(files) or 1)))
-    return pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(wanted)
+    tables = list(ordered_map(lambda file: read_file(file, wanted, coded), files, workers=min(8, len(files) or 1)))
+    return pa.concat_tables(tables) if tables else fields_of(wanted, coded).empty_table()
 
 
 def head(path: Place, table: DeltaTable) -> Head:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 PARTITION = "period"
 _TOLD = ("posting", "entry")
+_IDS = ("entry", "reverses")  # of which each is another
 _MEND = "restore it from a copy"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -69,13 +70,32 @@ def data_files(path: Place, table: DeltaTable) -> list[DataFile]:
     return [DataFile(paths[i], *(values[i] for values in columns)) for i in order]
 
 
-def read_file(file: DataFile, names: Sequence[str]) -> pa.Table:
-    """Columns `names` of a data file. Raises LedgerError for one that is missing or cannot be read."""
+def fields_of(names: Sequence[str], coded: bool = False) -> pa.Schema:
+    """Fields of columns; `coded`: text, but ids, as places in a dictionary."""
+    fields = pa.schema([SCHEMA.field(name) for name in names])
+    if not coded:
+        return fields
+    words = [field.name for field in fields if pa.types.is_string(field.type) and field.name not in _IDS]
+    for name in words:
+        fields = fields.set(fields.get_field_index(name), pa.field(name, pa.dictionary(pa.int32(), pa.string())))
+    return fields
+
+
+def read_file(file: DataFile, names: Sequence[str], coded: bool = False) -> pa.Table:
+    """Columns `names` of a data file; `coded`: text, but ids, as places in a dictionary, many times as fast to read.
+
+    Raises LedgerError for one that is missing or cannot be read.
+    """
+    fields = fields_of(names, coded)
+    words = [field.name for field in fields if pa.types.is_dictionary(field.type) and field.name != PARTITION]
     try:
-        with pq.ParquetFile(source(file.path), pre_buffer=isinstance(file.path, StorePath)) as opened:
-            table = opened.read([name for name in names if name != PARTITION], use_threads=False)
-        table = table.append_column(PARTITION, pa.repeat(pa.scalar(file.period, pa.string()), table.num_rows))
-        table = table.select(names).cast(pa.schema([SCHEMA.field(name) for name in names]))
+        with pq.ParquetFile(
+            source(file.path), read_dictionary=words, pre_buffer=isinstance(file.path, StorePath)
+        ) as opened:
+            table = opened.read([name for name in names if name != PARTITION], use_threads=coded)
+        month = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), table.num_rows), [file.period])
+        table = table.append_column(PARTITION, month)
+        table = table.select(names).cast(fields)
         table.validate(full=True)
     except FileNotFoundError as error:
         raise LedgerError(f"{file.path}: a data file of the ledger is missing; {_MEND}") from error

@@ -27,6 +27,16 @@ class Booked(Protocol):
     ) -> pd.DataFrame:
         """All entries known at `as_of`, booked in the months `periods`."""
 
+    def live(
+        self,
+        as_of: str | datetime | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
+    ) -> pd.DataFrame:
+        """Live entries known at `as_of`, booked in the months `periods`."""
+
     def months(self) -> list[str]:
         """Months that entries are booked in, sorted."""
 
@@ -62,11 +72,19 @@ class Restated(NamedTuple):
         as_of: str | datetime | None = None,
         periods: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
     ) -> pd.DataFrame:
-        """What the ledger says of the months `periods` now, or said at `as_of`: neither reversals nor what was reversed."""
+        """What the ledger says of the months `periods` now, or said at `as_of`: neither reversals nor what was reversed.
+
+        `coded` as in Ledger.live.
+        """
+        if not self.ledger.closed().number:
+            return self.ledger.live(as_of, periods, columns, coded=coded)
         needed = None if columns is None else list(dict.fromkeys((*columns, "entry", "reverses")))
         found = live(self.entries(as_of, periods, needed)).reset_index(drop=True)
-        return found if columns is None else found[list(columns)]
+        found = found if columns is None else found[list(columns)]
+        return found.astype(dict.fromkeys(found.select_dtypes("str"), "category")) if coded else found
 
     def months(self) -> list[str]:
         """Months (`YYYY-MM`) that entries are about, sorted."""

@@ -6,11 +6,14 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import numpy as np
 import pandas as pd
 
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.schema import CAUSES, columns
+from carbon.core.sums import sums_by
 from carbon.core.time import from_us, parse_instant
+from carbon.report.groups import numbered
 from carbon.report.monthly import months_of, nothing_on_basis, nothing_posted, require_energy_basis, statement
 
 if TYPE_CHECKING:
@@ -126,8 +129,10 @@ def instant(moment: datetime | str, option: str) -> datetime:
 def by_cause(lines: pd.DataFrame) -> pd.DataFrame:
     """Sums of kgco2e [kg] by cause and scope, each the float64 nearest to the exact one; an earlier total for every scope."""
     parts = {(BEFORE, int(scope)): 0.0 for scope in lines["scope"].unique()}
-    for (cause, scope), kilograms in lines.groupby(["cause", "scope"])["kgco2e"]:
-        parts[str(cause), int(str(scope))] = math.fsum(kilograms.dropna())
+    group, heads = numbered(lines, ("cause", "scope"))
+    sums = sums_by(np.nan_to_num(lines["kgco2e"].to_numpy(np.float64)), group, len(heads))
+    keys = lines[["cause", "scope"]].iloc[heads].itertuples(index=False, name=None)
+    parts |= {(str(cause), int(scope)): total for (cause, scope), total in zip(keys, sums.tolist(), strict=True)}
     rows = [(cause, scope, total) for (cause, scope), total in sorted(parts.items(), key=lambda part: _rank(*part[0]))]
     return pd.DataFrame(rows, columns=list(columns("bridge"))).astype({"scope": "int64", "kgco2e": "float64"})
 

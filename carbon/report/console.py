@@ -21,6 +21,7 @@ from carbon.report.monthly import (
     statement_label,
 )
 from carbon.report.notes import range_note
+from carbon.report.rolling import SHOWN
 from carbon.report.settledness import settled, settled_notes
 from carbon.report.view import render_notes, render_report
 
@@ -64,7 +65,7 @@ def print_report(
     absent = set(months_of(period)) - set(frame["month"])
     gaps = [f"not in the ledger: {month_spans(absent)}"] if absent else []
     midnight = " 00:00 UTC" if isinstance(as_of, str) and is_day(as_of) else ""
-    entries = ledger.live(as_of=as_of, periods=months_of(period))
+    entries = ledger.live(as_of=as_of, periods=months_of(period), columns=SHOWN, coded=True)
     products = intensities(entries, "product", energy, hardware) if "product" in groupings(by) else None
     work = render_intensities(intensities(entries, (), energy, hardware), products, console.width)
     known = f", as known at {as_of}{midnight}" if as_of else ""

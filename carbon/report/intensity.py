@@ -15,7 +15,9 @@ import pandas as pd
 from rich.text import Text
 
 from carbon.core.errors import UsageError
+from carbon.core.sums import sums_by
 from carbon.report.cells import clean, percent, round_numbers
+from carbon.report.groups import numbered
 from carbon.report.layout import column, fitting, table
 from carbon.report.monthly import GROUPINGS, require_energy_basis, statement
 from carbon.report.view import HARDWARE_PHASES, NOT_STATED, PARTS_SHOWN
@@ -71,23 +73,24 @@ def tally(lines: pd.DataFrame, words: Sequence[str] = ()) -> pd.DataFrame:
 
     Columns `requests_stated` and `tokens_stated` are the counts of works whose emissions are known with them.
     """
-    keys, groups = group_rows(lines.rename(columns={"period": "month"}), words)
+    keys, group = group_rows(lines.rename(columns={"period": "month"}), words)
     kgco2e, serves = _values(lines, "kgco2e"), _serves(lines)
     served = np.where(serves, kgco2e, np.nan)
-    found = keys.assign(kgco2e=known_sums(kgco2e, groups), served_kgco2e=known_sums(served, groups))
-    works, energy_kwh = _works(lines, groups), np.where(serves, _values(lines, "energy_kwh"), np.nan)
+    number = len(keys)
+    found = keys.assign(kgco2e=sums_by(kgco2e, group, number), served_kgco2e=sums_by(served, group, number))
+    works, energy_kwh = _works(lines, group), np.where(serves, _values(lines, "energy_kwh"), np.nan)
     counts = {unit: np.where(serves, _values(lines, unit), np.nan) for unit in UNITS}
     states = {unit: serves & _states(count, energy_kwh, works) for unit, count in counts.items()}
     for unit, count in counts.items():
-        found[unit] = known_sums(count, groups)
+        found[unit] = sums_by(count, group, number)
     for unit, stated in states.items():
-        found[f"{unit}_kgco2e"] = known_sums(np.where(stated, served, np.nan), groups)
+        found[f"{unit}_kgco2e"] = sums_by(np.where(stated, served, np.nan), group, number)
     for unit, (name, per) in UNITS.items():
-        of_stated = pd.Series(known_sums(np.where(states[unit], counts[unit], np.nan), groups), dtype=float)
+        of_stated = sums_by(np.where(states[unit], counts[unit], np.nan), group, number)
         left_out = ~states[unit] & (np.nan_to_num(served) != 0)
-        all_state = np.array([not left_out[group].any() for group in groups], bool)
+        all_state = np.bincount(group, left_out, number) == 0
         for part, mass in (("served_", found[f"{unit}_kgco2e"]), ("", found["kgco2e"].where(all_state))):
-            found[f"{part}{name}"] = _ratio(mass, of_stated, _GRAMS_PER_KG * per)
+            found[f"{part}{name}"] = _ratio(mass, pd.Series(of_stated), _GRAMS_PER_KG * per)
         found[STATED[unit]] = of_stated
     return found
 
@@ -138,26 +141,19 @@ def _words(by: str | Iterable[str]) -> list[str]:
     return words
 
 
-def group_rows(lines: pd.DataFrame, words: Sequence[str]) -> tuple[pd.DataFrame, list[NDArray[np.intp]]]:
-    """Keys of each group, sorted with missing ones last, and the numbers of its rows; without words one group of all."""
+def group_rows(lines: pd.DataFrame, words: Sequence[str]) -> tuple[pd.DataFrame, Ints]:
+    """Keys of each group, sorted with missing ones last, and the number of each row's; without words one group of all."""
     if not words:
-        return pd.DataFrame(index=[0]), [np.arange(len(lines))]
-    keys = lines[list(words)].reset_index(drop=True).astype("str")
-    keys = keys.mask(keys == "")
-    number = keys.groupby(list(words), dropna=False, sort=True).ngroup().to_numpy()
-    order = np.argsort(number, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(number[order])) + 1) if len(order) else []
-    return keys.iloc[[int(group[0]) for group in groups]].reset_index(drop=True), groups
+        return pd.DataFrame(index=[0]), np.zeros(len(lines), np.int64)
+    group, heads = numbered(lines, words)
+    keys = lines[list(words)].iloc[heads].reset_index(drop=True).astype("str")
+    return keys.mask(keys == ""), group
 
 
-def _works(lines: pd.DataFrame, groups: Sequence[NDArray[np.intp]]) -> _Works:
+def _works(lines: pd.DataFrame, group: Ints) -> _Works:
     """Which work, place and kind of work each row is of, those of two groups apart but for kinds."""
-    group = np.empty(len(lines), np.int64)
-    for number, rows in enumerate(groups):
-        group[rows] = number
-    keys = lines[list(WORK)].astype("str").fillna("").assign(group=group)
-    names = (["group", *WORK], ["group", *WORK[:2]], [WORK[0], *WORK[2:]])
-    return _Works(*(np.asarray(keys.groupby(some, sort=False).ngroup(), np.int64) for some in names))
+    work, place = (numbered(lines, names, group)[0] for names in (WORK, WORK[:2]))
+    return _Works(work, place, numbered(lines, [WORK[0], *WORK[2:]])[0])
 
 
 def _states(count: Floats, energy_kwh: Floats, works: _Works) -> Flags:
@@ -189,7 +185,7 @@ def _without_energy(energy_kwh: Floats, work: Ints) -> Flags:
 
 def _serves(lines: pd.DataFrame) -> Flags:
     """Entries of inference; energy whose activity nobody states is that, as it is in a workload."""
-    activity = lines["activity"].astype("str")
+    activity = lines["activity"]
     stated = activity.notna() & (activity != "")
     serves: Flags = ((activity == SERVING) | (~stated & ~lines["phase"].isin(HARDWARE_PHASES))).to_numpy(bool)
     return serves
@@ -197,12 +193,6 @@ def _serves(lines: pd.DataFrame) -> Flags:
 
 def _values(lines: pd.DataFrame, name: str) -> Floats:
     return lines[name].to_numpy(np.float64, na_value=np.nan)
-
-
-def known_sums(values: Floats, groups: Sequence[NDArray[np.intp]]) -> list[float]:
-    """Nearest float64 to the exact sum of what is known in each group; missing where nothing is."""
-    known = ([value for value in values[group].tolist() if not math.isnan(value)] for group in groups)
-    return [math.fsum(some) if some else math.nan for some in known]
 
 
 def _ratio(kgco2e: pd.Series, units: pd.Series, factor: float) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -10,8 +9,10 @@ import pandas as pd
 
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.schema import columns
+from carbon.core.sums import sum_of, sums_by
 from carbon.core.time import month_number, month_text, parse_period
-from carbon.report.ranges import GENERATOR, Draws, ranges
+from carbon.report.groups import numbered
+from carbon.report.ranges import BEHIND, GENERATOR, Draws, ranges
 from carbon.report.rolling import rolled
 
 if TYPE_CHECKING:
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
 
     from carbon.report.rolling import Dated
 
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
 ENERGY = ("location", "market")
 HARDWARE = ("amortised", "incurred")
 LEAST_DRAWS, MOST_DRAWS = 100, 1_000_000
 USUAL_DRAWS = Draws()
+_KEYS = ("scope", "category", "phase", "basis", "tier")
+NEEDED = ("period", *_KEYS, "energy_kwh", "kgco2e", "status", "node", *BEHIND)
 GROUPINGS = ("zone", "node", "operator", "product", "model", "mode", "activity", "boundary")
 _LABELS = {
     "location": "location-based",
@@ -38,8 +44,18 @@ _LABELS = {
 class Live(Protocol):
     """What a report needs of a ledger: its entries that are neither reversals nor reversed."""
 
-    def live(self, as_of: datetime | str | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
-        """Entries known at `as_of`, of the months `periods` (`YYYY-MM`; None: all): energy_kwh [kWh], kgco2e [kg]."""
+    def live(
+        self,
+        as_of: datetime | str | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
+    ) -> pd.DataFrame:
+        """Entries known at `as_of`, of the months `periods` (`YYYY-MM`; None: all): energy_kwh [kWh], kgco2e [kg].
+
+        At least the `columns` (None: all); `coded`: text may be categories, and entries in any order.
+        """
 
 
 def report(
@@ -72,12 +88,13 @@ def report(
             f"draws must be {LEAST_DRAWS} to {MOST_DRAWS:,} and the seed 0 or more, not {draws} and {seed}"
         )
     _check_bases(energy, hardware)
+    needed = [*dict.fromkeys((*NEEDED, *words))]
     if rolling is not None:
-        ledger = rolled(cast("Dated", ledger), rolling, months, as_of)
+        ledger = rolled(cast("Dated", ledger), rolling, months, as_of, (*needed, "start", "end"))
         months = ledger.span.months
-    entries = ledger.live(as_of=as_of, periods=months)
+    entries = ledger.live(as_of=as_of, periods=months, columns=needed, coded=True)
     if entries.empty:
-        raise nothing_posted(months, ledger.live(as_of=as_of)["period"])
+        raise nothing_posted(months, ledger.live(as_of=as_of, columns=("period",), coded=True)["period"])
     require_energy_basis(entries, energy)
     lines = statement(entries, energy, hardware)
     if lines.empty:
@@ -101,7 +118,7 @@ def scope2_by_method(entries: pd.DataFrame) -> dict[str, float]:
     """
     ours = entries[entries["scope"] == 2]
     held = [basis for basis in ENERGY if (ours["basis"] == basis).any()]
-    return {basis: math.fsum(ours.loc[ours["basis"] == basis, "kgco2e"].dropna()) for basis in held}
+    return {basis: sum_of(ours.loc[ours["basis"] == basis, "kgco2e"].to_numpy()) for basis in held}
 
 
 def statement_label(energy: str, hardware: str) -> str:
@@ -144,15 +161,14 @@ def summarise(lines: pd.DataFrame, by: Sequence[str] = (), draws: Draws = USUAL_
     where no entry has any, emissions where no figure covers any; a range where an entry has no `gsd2`. What is not
     covered has rows of its own. `attrs` tell the draws, their seed and generator, and the range of the whole [kg].
     """
-    keys = _keys(lines, by)
-    groups, heads = _groups(keys.assign(covered=lines["kgco2e"].notna().to_numpy()))
-    kilograms = _split(lines["kgco2e"], groups)
-    table = keys.iloc[heads].reset_index(drop=True)
-    table["energy_kwh"] = [_sum_of_known(part) for part in _split(lines["energy_kwh"], groups)]
-    table["kgco2e"] = [_sum_of_known(part) for part in kilograms]
-    table["kgco2e_low"], table["kgco2e_high"], whole = _ranges(lines, groups, table["kgco2e"], draws)
-    provisional = _split(lines["status"] == "provisional", groups)
-    table["provisional_share"] = [_share(*pair) for pair in zip(kilograms, provisional, strict=True)]
+    names = ["period", *by, *_KEYS]
+    kilograms = lines["kgco2e"].to_numpy(np.float64)
+    group, heads = numbered(lines, names, ~np.isnan(kilograms))  # what is not covered has rows of its own
+    table = _keys(lines.iloc[heads][names])
+    table["energy_kwh"] = sums_by(lines["energy_kwh"].to_numpy(np.float64), group, len(heads))
+    table["kgco2e"] = sums_by(kilograms, group, len(heads))
+    table["kgco2e_low"], table["kgco2e_high"], whole = _ranges(lines, group, table["kgco2e"].to_numpy(), draws)
+    table["provisional_share"] = _share(kilograms, (lines["status"] == "provisional").to_numpy(), group, len(heads))
     table = table[report_columns(by)]
     table.attrs |= {"draws": draws.draws, "seed": draws.seed, "generator": GENERATOR} | whole
     return table
@@ -208,50 +224,29 @@ def nothing_on_basis(months: Sequence[str], entries: pd.DataFrame, energy: str, 
     return NotFoundError(f"{month_spans(months)} has no line of the statement {label}; posted are lines of {bases}")
 
 
-def _keys(lines: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Key columns in their order; blank text becomes missing, so that two ways of being empty make one row."""
-    names = ["month", *by, "scope", "category", "phase", "basis", "tier"]
-    keys = lines.rename(columns={"period": "month"})[names].reset_index(drop=True)
-    for name in set(names) - {"scope", "category"}:
+def _keys(lines: pd.DataFrame) -> pd.DataFrame:
+    """Key columns; blank text becomes missing, so that two ways of being empty make one row."""
+    keys = lines.rename(columns={"period": "month"}).reset_index(drop=True)
+    for name in set(keys) - {"scope", "category"}:
         text = keys[name].astype("str")
         keys[name] = text.mask(text == "")
     return keys.astype({"scope": "int64", "category": "Int64"})
 
 
-def _groups(keys: pd.DataFrame) -> tuple[list[NDArray[np.intp]], NDArray[np.intp]]:
-    """Row numbers of each group, groups sorted by their keys with missing ones last, and the first row of each."""
-    number = keys.groupby(list(keys), dropna=False, sort=True).ngroup().to_numpy()
-    order = np.argsort(number, kind="stable")
-    edges = np.flatnonzero(np.diff(number[order])) + 1
-    groups = np.split(order, edges)
-    return groups, np.array([group[0] for group in groups])
-
-
 def _ranges(
-    lines: pd.DataFrame, groups: Sequence[NDArray[np.intp]], kilograms: pd.Series, draws: Draws
-) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, float]]:
+    lines: pd.DataFrame, group: Ints, kilograms: Floats, draws: Draws
+) -> tuple[Floats, Floats, dict[str, float]]:
     """Low and high end [kg] of each group, and those of the whole; never beyond the sum that is shown."""
-    number = np.empty(len(lines), np.int64)
-    number[np.concatenate(groups)] = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    low, high = ranges(lines, number, len(groups), draws)
-    central = np.append(kilograms, math.fsum(kilograms.dropna()))
+    low, high = ranges(lines, group, len(kilograms), draws)
+    central = np.append(kilograms, sum_of(kilograms))
     low, high = np.minimum(low, central), np.maximum(high, central)
     return low[:-1], high[:-1], {"kgco2e_low": float(low[-1]), "kgco2e_high": float(high[-1])}
 
 
-def _split(column: pd.Series, groups: Sequence[NDArray[np.intp]]) -> list[list[float]]:
-    values = column.to_numpy(np.float64, na_value=np.nan)
-    return [values[group].tolist() for group in groups]
-
-
-def _sum_of_known(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return math.fsum(known) if known else math.nan
-
-
-def _share(kilograms: Sequence[float], provisional: Sequence[float]) -> float:
+def _share(kilograms: Floats, provisional: NDArray[np.bool_], group: Ints, count: int) -> Floats:
     """Share of the emissions, by size, that is provisional; of entries that are all 0: 1 or 0 where they agree."""
-    whole = math.fsum(map(abs, kilograms))
-    if whole:
-        return math.fsum(abs(kg) * flag for kg, flag in zip(kilograms, provisional, strict=True)) / whole
-    return provisional[0] if len(set(provisional)) == 1 else math.nan
+    size = np.abs(kilograms)
+    whole, part = sums_by(size, group, count), sums_by(size * provisional, group, count)
+    flagged = np.bincount(group, provisional, count) / np.bincount(group, minlength=count)
+    agreed = np.where((flagged == 0) | (flagged == 1), flagged, np.nan)
+    return np.divide(part, whole, out=agreed, where=whole != 0)

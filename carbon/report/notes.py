@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from carbon.core.findings import NOTE, WARNING, Finding
+from carbon.report.groups import numbered
 from carbon.report.monthly import statement
 
 if TYPE_CHECKING:
@@ -90,9 +93,9 @@ def _warned(findings: list[Finding]) -> str:
 
 def _without(use: pd.DataFrame, lines: pd.DataFrame, phase: str) -> pd.DataFrame:
     """Energy lines that have no line of a phase beside them; a lifecycle figure holds its upstream."""
-    have = lines.loc[lines["phase"] == phase, _PLACE].drop_duplicates()
-    found = use.merge(have, on=_PLACE, how="left", indicator=True)
-    alone = found[found["_merge"] == "left_only"]
+    place, heads = numbered(lines, _PLACE)
+    have = np.bincount(place, lines["phase"] == phase, len(heads)) > 0
+    alone = use[~have[place[lines.index.get_indexer(use.index)]]]
     return alone[alone["factor_kind"] != "lifecycle"] if phase == "upstream" else alone
 
 

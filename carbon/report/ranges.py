@@ -9,13 +9,14 @@ product in blocks, so that memory hangs on the blocks and not on the entries.
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from carbon.core.parallel import ordered_map
 from carbon.core.spread import sigma_of, unversioned
+from carbon.core.sums import sum_of, sums_by
 from carbon.grid.uncertainty import EXACT_ENERGY, factor_terms
 from carbon.scope2.groups import number
 from carbon.scope3.spread import embodied_terms
@@ -36,8 +37,9 @@ GENERATOR = "Philox, keyed by BLAKE2b of seed and id"
 BLOCK_BYTES = 1 << 27
 METERED = "energy of"
 _NORMAL = 1.959963984540054  # the 97.5 % point of the standard normal distribution
-_BEHIND = ("method", "factor_kind", "tier", "status", "factor", "gsd2")
-_ROWS_A_TASK = 16
+BEHIND = ("method", "factor_kind", "tier", "status", "factor", "gsd2")
+_AT_ONCE = 16  # energies: few enough that their draws stay near the processor
+_DIGITS = 9
 _NEXT_TO_NOTHING = 1e-6  # of the variance of an entry: what is left of it by rounding
 
 
@@ -74,12 +76,12 @@ def ranges(lines: pd.DataFrame, group: Ints, count: int, draws: Draws) -> tuple[
     used = np.flatnonzero(covered & stated)
     low, high = (np.full(count + 1, np.nan) for _ in range(2))
     if len(used):
-        cells = _cells(lines.iloc[used], group[used], count, draws.tables)
+        cells = _cells(lines[["kgco2e", "node", *BEHIND]].iloc[used], group[used], draws.tables)
         first = np.flatnonzero(np.diff(cells.group, prepend=-1))
-        central = np.add.reduceat(cells.kg, first)
+        central = np.append(sums_by(cells.kg, cells.group, count)[cells.group[first]], sum_of(cells.kg))
         below, above = _deviations(cells, first, draws)
-        low[cells.group[first]] = central + np.minimum(below, 0.0)
-        high[cells.group[first]] = central + np.maximum(above, 0.0)
+        at = np.append(cells.group[first], count)
+        low[at], high[at] = central + np.minimum(below, 0.0), central + np.maximum(above, 0.0)
     low[~known], high[~known] = np.nan, np.nan
     return low, high
 
@@ -90,24 +92,38 @@ def draws_of(id_: str, draws: Draws) -> Singles:
     Half are made (pairs of uniform ones into pairs of normal ones, Box and Muller 1958), the others are these negated: a tail
     never holds a draw and its negative, so its ends are as sure as those of as many independent ones.
     """
-    key = hashlib.blake2b(f"{draws.seed} {id_}".encode(), digest_size=16).digest()
-    generator = np.random.Generator(np.random.Philox(key=np.frombuffer(key, "<u8")))
-    quarter = (draws.draws + 3) // 4
-    uniform = generator.random(2 * quarter, dtype=np.float32)
-    radius = np.sqrt(-2 * np.log(1 - uniform[:quarter]))  # 1 - uniform is never 0
-    angle = np.float32(2 * np.pi) * uniform[quarter:]
-    half = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+    half = _halves([id_], draws)[0]
     return np.concatenate([half, -half])[: draws.draws]
 
 
 def multiplier(terms: Terms, draws: Draws) -> Singles:
     """Draws [1] of a product of lognormal figures of median 1, less 1: exp(sum sigma z) - 1."""
-    exponent = np.zeros(draws.draws, np.float32)
+    exponent = np.zeros((1, 2 * _made(draws)), np.float32)
     for id_, sigma in terms:
-        exponent += np.float32(sigma) * draws_of(id_, draws)
+        half = np.float32(sigma) * _halves([id_], draws)
+        exponent += np.concatenate([half, -half], axis=1)
     np.exp(exponent, out=exponent)
     exponent -= 1
-    return exponent
+    return exponent[0, : draws.draws]
+
+
+def _made(draws: Draws) -> int:
+    """How many draws are made, a number of pairs: half of all, or a little more."""
+    return 2 * ((draws.draws + 3) // 4)
+
+
+def _halves(ids: Sequence[str], draws: Draws) -> Singles:
+    """The draws [1] of some ids that are made, one row for each."""
+    made = _made(draws)
+    uniform = np.empty((len(ids), made), np.float32)
+    for id_, row in zip(ids, uniform, strict=True):
+        key = hashlib.blake2b(f"{draws.seed} {id_}".encode(), digest_size=16).digest()
+        np.random.Generator(np.random.Philox(key=np.frombuffer(key, "<u8"))).random(dtype=np.float32, out=row)
+    radius = np.sqrt(-2 * np.log(1 - uniform[:, : made // 2]))  # 1 - uniform is never 0
+    angle = np.float32(2 * np.pi) * uniform[:, made // 2 :]
+    np.multiply(radius, np.cos(angle), out=uniform[:, : made // 2])
+    np.multiply(radius, np.sin(angle), out=uniform[:, made // 2 :])
+    return uniform
 
 
 def entry_terms(behind: Sequence[str], sigma: float, tables: str = "") -> tuple[Terms, Terms]:
@@ -126,32 +142,31 @@ def entry_terms(behind: Sequence[str], sigma: float, tables: str = "") -> tuple[
         scale = sigma / own**0.5 if own else 0.0
         return (), tuple((id_, part * scale) for id_, part in factors)
     how = unversioned(method.rpartition(" x ")[0])
-    return ((f"energy by {how}" if how else METERED, left**0.5),), factors
+    # Of entries of one energy it differs by rounding, which would make so many figures, and as many draws, of one.
+    return ((f"energy by {how}" if how else METERED, round(left**0.5, _DIGITS)),), factors
 
 
-def _cells(lines: pd.DataFrame, group: Ints, count: int, tables: str) -> Cells:
-    """Entries as cells, with those of all as one group more."""
+def _cells(lines: pd.DataFrame, group: Ints, tables: str) -> Cells:
+    """Entries as cells."""
     factor, energy, factors, energies = _coded(lines, tables)
-    kg = lines["kgco2e"].to_numpy(float)
-    parts = [_added(one, factor, energy, kg) for one in (group, np.full(len(kg), count))]
-    group, factor, energy, kg = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    return Cells(group, factor, energy, kg, factors, energies)
+    return Cells(*_added(group, factor, energy, lines["kgco2e"].to_numpy(float)), factors, energies)
 
 
 def _coded(lines: pd.DataFrame, tables: str) -> tuple[Ints, Ints, list[Terms], list[Terms]]:
     """Place of each entry's factors and energy in lists of those that there are, sorted: no order of entries matters."""
-    behind, first = number([pd.factorize(lines[name], use_na_sentinel=False)[0] for name in _BEHIND])
-    words = lines[list(_BEHIND)].iloc[first].fillna(dict.fromkeys(_BEHIND[:-1], ""))
+    behind, first = number([pd.factorize(lines[name], use_na_sentinel=False)[0] for name in BEHIND])
+    words = lines[list(BEHIND)].iloc[first].astype(dict.fromkeys(BEHIND[:-1], "str")).fillna("")
     pairs = [
         entry_terms(row[:-1], sigma_of(max(row[-1], 1.0)), tables) for row in words.itertuples(index=False, name=None)
     ]
     factor, factors = _places([one for _, one in pairs])
     kind, kinds = _places([one for one, _ in pairs])
     metered = np.array([any(id_ == METERED for id_, _ in one) for one in kinds], bool)
-    node, names = pd.factorize(lines["node"].fillna(""))
+    node, distinct = pd.factorize(lines["node"], use_na_sentinel=False)
+    names = distinct.astype("str").fillna("").tolist()
     both, first = number([kind[behind], np.where(metered[kind[behind]], node, 0)])
     met = zip(kind[behind[first]].tolist(), node[first].tolist(), strict=True)
-    energy, energies = _places([_of_node(kinds[at], str(names[where])) for at, where in met])
+    energy, energies = _places([_of_node(kinds[at], names[where]) for at, where in met])
     return factor[behind], energy[both], factors, energies
 
 
@@ -167,28 +182,44 @@ def _places(terms: Sequence[Terms]) -> tuple[Ints, list[Terms]]:
 
 
 def _added(group: Ints, factor: Ints, energy: Ints, kg: Floats) -> tuple[Ints, Ints, Ints, Floats]:
-    """Kilograms by group, factor and energy, added in the order of their size: no order of entries matters."""
-    order = np.lexsort([kg, energy, factor, group])
-    keys = [column[order] for column in (group, factor, energy)]
-    first = np.flatnonzero(np.any([np.diff(key, prepend=-1) != 0 for key in keys], axis=0))
-    return keys[0][first], keys[1][first], keys[2][first], np.add.reduceat(kg[order], first)
+    """Kilograms by group, factor and energy, sorted by them, added exactly: no order of entries matters."""
+    cell, member = number([group, factor, energy])
+    return group[member], factor[member], energy[member], sums_by(kg, cell, len(member))
 
 
 def _deviations(cells: Cells, first: Ints, draws: Draws) -> tuple[Floats, Floats]:
-    """Low and high end less the central value [kg] of each group; that of a single cell has a formula."""
-    last = np.append(first[1:], len(cells.group))
-    sigma = np.hypot(_sigmas(cells.factors)[cells.factor[first]], _sigmas(cells.energies)[cells.energy[first]])
-    ends = np.sort([cells.kg[first] * np.expm1(way * _NORMAL * sigma) for way in (-1, 1)], axis=0)
-    drawn = np.flatnonzero(last - first > 1)
-    if len(drawn):
-        chosen = np.concatenate([np.arange(first[at], last[at]) for at in drawn.tolist()])
-        place = np.repeat(np.arange(len(drawn)), (last - first)[drawn])
-        some = cells._replace(
-            group=place, factor=cells.factor[chosen], energy=cells.energy[chosen], kg=cells.kg[chosen]
-        )
-        for at, total in _drawn(some, draws):
-            ends[:, drawn[at]] = _ends(total)
+    """Low and high end less the central value [kg] of each group and, last, of all; that of a single cell has a formula.
+
+    The draws of all are those of the groups added up, and of the groups that have a formula those of all their cells.
+    """
+    count = len(first)
+    size = np.diff(np.append(first, len(cells.kg)))
+    single = first[size == 1]
+    rest = _added(np.zeros(len(single), np.int64), cells.factor[single], cells.energy[single], cells.kg[single])
+    ends = np.empty((2, count + 1))
+    ends[:, :count] = _by_formula(cells, cells.factor[first], cells.energy[first], cells.kg[first])
+    place = np.repeat(np.arange(count), size)
+    drawn = size[place] > 1
+    if not drawn.any() and len(rest[0]) == 1:
+        ends[:, count:] = _by_formula(cells, *rest[1:])
+        return ends[0], ends[1]
+    mine = (place[drawn], cells.factor[drawn], cells.energy[drawn], cells.kg[drawn])
+    columns = zip(mine, (rest[0] + count, *rest[1:]), strict=True)
+    group, factor, energy, kg = (np.concatenate(pair) for pair in columns)
+    whole = np.zeros(draws.draws)
+    for at, total in _drawn(Cells(group, factor, energy, kg, cells.factors, cells.energies), draws):
+        whole += total
+        if at < count:
+            ends[:, at] = _ends(total)
+    ends[:, count] = _ends(whole)
     return ends[0], ends[1]
+
+
+def _by_formula(cells: Cells, factor: Ints, energy: Ints, kg: Floats) -> Floats:
+    """Low and high end less the central value [kg] of some single cells."""
+    sigma = np.hypot(_sigmas(cells.factors)[factor], _sigmas(cells.energies)[energy])
+    ends: Floats = np.sort([kg * np.expm1(way * _NORMAL * sigma) for way in (-1, 1)], axis=0)
+    return ends
 
 
 def _sigmas(terms: Sequence[Terms]) -> Floats:
@@ -246,32 +277,38 @@ def _energy_draws(cells: Cells, row: Ints, some: slice, begin: int, rows: int, d
         return None
     energy, met, place = np.unique(cells.energy[uncertain], return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(met))[place]  # energies in the order in which rows meet them: neighbours share rows
-    energy = energy[np.argsort(met)]
+    terms = [cells.energies[at] for at in energy[np.argsort(met)]]
     order = np.argsort(rank, kind="stable")
     cell, rank = uncertain[order], rank[order]
+
+    def product(low: int) -> tuple[Ints, Singles]:
+        mine = slice(*np.searchsorted(rank, [low, low + _AT_ONCE]).tolist())
+        touched, to = np.unique(row[cell[mine]] - begin, return_inverse=True)
+        kilograms = np.zeros((len(touched), len(terms[low : low + _AT_ONCE])), np.float32)
+        kilograms[to, rank[mine] - low] = cells.kg[cell[mine]]
+        return touched, kilograms @ _multipliers(terms[low : low + _AT_ONCE], draws)
+
     found = np.zeros((rows, draws.draws), np.float32)
-    at_once = max(BLOCK_BYTES // (8 * draws.draws), 1)
-    with ThreadPoolExecutor() as pool:
-        for low in range(0, len(energy), at_once):
-            terms = [cells.energies[at] for at in energy[low : low + at_once]]
-            mine = slice(*np.searchsorted(rank, [low, low + at_once]).tolist())
-            touched, to = np.unique(row[cell[mine]] - begin, return_inverse=True)
-            kilograms = np.zeros((len(touched), len(terms)), np.float32)
-            kilograms[to, rank[mine] - low] = cells.kg[cell[mine]]
-            found[touched] += kilograms @ _multipliers(terms, draws, pool)
+    for touched, part in ordered_map(product, range(0, len(terms), _AT_ONCE)):
+        found[touched] += part
     return found
 
 
-def _multipliers(terms: Sequence[Terms], draws: Draws, pool: ThreadPoolExecutor) -> Singles:
-    """Multipliers less 1, one row for each of some terms."""
-    rows = np.empty((len(terms), draws.draws), np.float32)
+def _multipliers(terms: Sequence[Terms], draws: Draws) -> Singles:
+    """Multipliers less 1, one row for each of some terms; those of one id all at a time."""
+    if all(len(one) == 1 for one in terms):
+        return _of_one_id([one[0] for one in terms], draws)
+    return np.array([multiplier(one, draws) for one in terms])
 
-    def fill(begin: int) -> None:
-        for at in range(begin, min(begin + _ROWS_A_TASK, len(terms))):
-            rows[at] = multiplier(terms[at], draws)
 
-    list(pool.map(fill, range(0, len(terms), _ROWS_A_TASK)))
-    return rows
+def _of_one_id(terms: Sequence[tuple[str, float]], draws: Draws) -> Singles:
+    """Multipliers of single figures less 1: exp(sigma z) - 1."""
+    half = _halves([id_ for id_, _ in terms], draws)
+    half *= np.array([[sigma] for _, sigma in terms], np.float32)
+    both = np.concatenate([half, -half], axis=1)[:, : draws.draws]
+    np.exp(both, out=both)
+    both -= 1
+    return both
 
 
 def _ends(total: Floats) -> tuple[float, float]:

@@ -30,6 +30,7 @@ LEAN = (
     "period", "start", "end", "scope", "category", "phase", "basis", "node", "operator", "zone", "product", "model",
     "mode", "activity", "boundary", "energy_kwh", "kgco2e", "gsd2", "method", "tier", "factor_kind", "factor", "status",
 )  # fmt: skip
+SHOWN = (*LEAN, "requests", "tokens")
 _AMOUNTS = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
 _LENGTH = re.compile(r"([0-9]{1,7})(h|d|mo)")
 _A_YEAR = {"h": 8766, "d": 366, "mo": 12}
@@ -46,8 +47,13 @@ class Dated(Protocol):
         as_of: datetime | str | None = None,
         periods: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
     ) -> pd.DataFrame:
-        """Columns of the entries known at `as_of`, of the months `periods`: energy_kwh [kWh], kgco2e [kg]."""
+        """Columns of the entries known at `as_of`, of the months `periods`: energy_kwh [kWh], kgco2e [kg].
+
+        `coded`: text may be categories, and entries in any order.
+        """
 
 
 class Length(NamedTuple):
@@ -77,6 +83,24 @@ class Span(NamedTuple):
         return f"{first} to before {after}"
 
 
+class Held(NamedTuple):
+    """Entries that were read, where a report looks for a ledger."""
+
+    entries: pd.DataFrame
+
+    def live(
+        self,
+        as_of: datetime | str | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
+    ) -> pd.DataFrame:
+        """Those of the months `periods`: energy_kwh [kWh], kgco2e [kg]; what else is asked was settled when they were read."""
+        del as_of, columns, coded
+        return self.entries if periods is None else self.entries[self.entries["period"].isin(periods)]
+
+
 class Rolled(NamedTuple):
     """The entries of a window, cut at its edges, where a report looks for a ledger."""
 
@@ -84,10 +108,16 @@ class Rolled(NamedTuple):
     entries: pd.DataFrame
     across: Flags
 
-    def live(self, as_of: datetime | str | None = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
-        """The entries: energy_kwh [kWh], kgco2e [kg]; `period` is the month that a part lies in, `as_of` is past."""
-        del as_of
-        return self.entries if periods is None else self.entries[self.entries["period"].isin(periods)]
+    def live(
+        self,
+        as_of: datetime | str | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
+    ) -> pd.DataFrame:
+        """As `Held.live`; `period` is the month that a part lies in."""
+        return Held(self.entries).live(as_of, periods, columns, coded=coded)
 
 
 class Pieces(NamedTuple):
@@ -140,9 +170,11 @@ def window_end(ledger: Dated, period: Sequence[str], as_of: datetime | str | Non
     for month in reversed(ledger.months()):
         if True in ends and ends[True] >= month_range_us(0, month_number(month))[1]:
             break  # no entry of this month or one before it ends later
-        known = ledger.live(as_of=as_of, periods=[month], columns=("end", "energy_kwh"))
-        for energy, rows in known.groupby(known["energy_kwh"].notna()):
-            ends[bool(energy)] = max(ends.get(bool(energy), 0), int(us_of(rows["end"]).max()))
+        known = ledger.live(as_of=as_of, periods=[month], columns=("end", "energy_kwh"), coded=True)
+        takes = known["energy_kwh"].notna()
+        for energy, rows in ((True, known["end"][takes]), (False, known["end"][~takes])):
+            if len(rows):
+                ends[energy] = max(ends.get(energy, 0), int(us_of(rows).max()))
     if not ends:
         raise NotFoundError("the ledger has no entries yet (or had none then); run `carbon account` first")
     return ends.get(True, ends.get(False, 0))
@@ -151,9 +183,10 @@ def window_end(ledger: Dated, period: Sequence[str], as_of: datetime | str | Non
 def entries_from(
     ledger: Dated, start_us: int, as_of: datetime | str | None = None, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Live entries booked in the month of an instant [us] or later: energy_kwh [kWh], kgco2e [kg]."""
+    """Live entries booked in the month of an instant [us] or later, in any order: energy_kwh [kWh], kgco2e [kg]."""
     first = month_text(int(cell_of(np.array([start_us]), "month")[0]))
-    return ledger.live(as_of=as_of, periods=[month for month in ledger.months() if month >= first], columns=columns)
+    months = [month for month in ledger.months() if month >= first]
+    return ledger.live(as_of=as_of, periods=months, columns=columns, coded=True)
 
 
 def rolled(
@@ -209,7 +242,9 @@ def cut(entries: pd.DataFrame, span: Span) -> Rolled:
         name: parts.of(entries[name].to_numpy(np.float64, na_value=np.nan)) for name in _AMOUNTS if name in entries
     }
     months, place = np.unique(cell_of(parts.start_us, "month"), return_inverse=True)
-    period = pd.Series(np.array([month_text(number) for number in months.tolist()], object)[place], dtype="str")
+    period = pd.Series(
+        pd.Categorical.from_codes(place, pd.Index([month_text(number) for number in months.tolist()], dtype="str"))
+    )
     times = {"start": parts.start_us, "end": parts.start_us + parts.time_us}
     stamps = {name: pd.Series(us.view("M8[us]")).dt.tz_localize("UTC") for name, us in times.items()}
     return Rolled(span, inside.assign(period=period, **amounts, **stamps), parts.time_us < parts.whole_us)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from carbon.core.errors import UsageError
+from carbon.core.sums import sum_of, sums_by
 from carbon.core.time import DAY_US, from_us, isoformat, month_number, month_range_us, us_of
 from carbon.report.cells import round_numbers
 from carbon.report.monthly import months_of, require_energy_basis, statement
@@ -80,7 +81,7 @@ def edge_note(found: Rolled, energy: str, hardware: str) -> list[str]:
     shared = statement(found.entries[found.across], energy, hardware)
     if shared.empty:
         return []
-    kilograms = round_numbers([math.fsum(shared["kgco2e"].dropna())])[0]
+    kilograms = round_numbers([sum_of(shared["kgco2e"].to_numpy())])[0]
     return [
         f"{len(shared):,} entries (days, or months of hardware) lie across an edge of the window and are shared by "
         f"time: {kilograms} kgCO2e of what is shown."
@@ -132,23 +133,15 @@ def _table(lines: pd.DataFrame, spans: Sequence[Span]) -> pd.DataFrame:
 def _sums(lines: pd.DataFrame, edges: NDArray[np.int64]) -> _Sums:
     """Sums of entries by the cells between edges [us], each nearest to the exact sum of its parts."""
     parts = pieces(lines, edges)
-    order = np.argsort(parts.cell, kind="stable")
-    bounds = np.searchsorted(parts.cell[order], np.arange(len(edges)))
     energy, kilograms = (parts.of(lines[name].to_numpy(np.float64)) for name in ("energy_kwh", "kgco2e"))
     provisional = np.where((lines["status"] == "provisional").to_numpy()[parts.row], np.abs(kilograms), 0.0)
     provisional = np.where(np.isnan(kilograms), np.nan, provisional)
-    columns = (np.ones(len(order)), energy, kilograms, np.abs(kilograms), provisional)
-    return _Sums(*(_by_cell(column[order], bounds) for column in columns))
-
-
-def _by_cell(values: Floats, bounds: NDArray[np.int64]) -> Floats:
-    ends = zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)
-    return np.array([_sum_of_known(values[first:after]) for first, after in ends])
+    columns = (np.ones(len(kilograms)), energy, kilograms, np.abs(kilograms), provisional)
+    return _Sums(*(sums_by(column, parts.cell, len(edges) - 1) for column in columns))
 
 
 def _sum_of_known(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return math.fsum(known.tolist()) if len(known) else math.nan
+    return math.nan if np.isnan(values).all() else sum_of(values)
 
 
 def _days_since_first(days: pd.Series) -> Floats:

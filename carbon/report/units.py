@@ -13,9 +13,10 @@ import pandas as pd
 
 from carbon.activity.service import PLACE, service_hours
 from carbon.core.errors import UsageError
+from carbon.core.sums import sums_by
 from carbon.core.time import us_of
 from carbon.report.asked import asked
-from carbon.report.intensity import STATED, UNITS, group_rows, known_sums, tally
+from carbon.report.intensity import STATED, UNITS, group_rows, tally
 from carbon.report.monthly import GROUPINGS
 
 if TYPE_CHECKING:
@@ -110,13 +111,13 @@ def _per_device_hour(
 ) -> pd.DataFrame:
     """One row a group of what device-hours divide: lines of nodes with hours, less what other providers drew for them."""
     hours = device_hours(lines, entries, nodes)
-    heads, groups = group_rows(lines, keys)
+    heads, group = group_rows(lines, keys)
     have = set(zip(hours["period"], hours["node"], strict=True))
     served = [pair in have for pair in zip(lines["period"], lines["node"], strict=True)]
     ours = np.array(served, bool) & ~lines["method"].astype("str").str.startswith(SERVICE, na=False).to_numpy(bool)
     energy, kgco2e = (lines[name].to_numpy(np.float64, na_value=np.nan) for name in ("energy_kwh", "kgco2e"))
-    power, mass = (pd.Series(known_sums(np.where(ours, v, np.nan), groups), dtype=float) for v in (energy, kgco2e))
-    covered = _ratio(mass.fillna(0.0), pd.Series(known_sums(kgco2e, groups), dtype=float))
+    power, mass = (pd.Series(sums_by(np.where(ours, v, np.nan), group, len(heads))) for v in (energy, kgco2e))
+    covered = _ratio(mass.fillna(0.0), pd.Series(sums_by(kgco2e, group, len(heads))))
     return _rows(STATEMENT, DEVICE_HOUR, _hours_of(hours, heads, keys), power, mass, covered)
 
 
@@ -124,8 +125,8 @@ def _hours_of(hours: pd.DataFrame, heads: pd.DataFrame, keys: Sequence[str]) -> 
     """Device-hours [h] of each group; none by tier, which is of energy alone."""
     if "tier" in keys or hours.empty:
         return pd.Series(np.nan, index=heads.index, dtype=float)
-    names, groups = group_rows(hours.assign(month=hours["period"]), keys)
-    sums = names.assign(count=known_sums(hours["device_h"].to_numpy(np.float64), groups))
+    names, group = group_rows(hours.assign(month=hours["period"]), keys)
+    sums = names.assign(count=sums_by(hours["device_h"].to_numpy(np.float64), group, len(names)))
     return heads.merge(sums, on=list(keys), how="left")["count"]
 
 
@@ -171,15 +172,15 @@ def _rows(
 
 def _apart(lines: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """Shares [1] of each group's energy and emissions that are verification, and that are retry."""
-    _, groups = group_rows(lines, keys)
+    heads, group = group_rows(lines, keys)
     activity = lines["activity"].astype("str").to_numpy(object)
     found = {}
     for name in APART:
         for column, word in (("energy_kwh", "energy"), ("kgco2e", "kgco2e")):
             values = lines[column].to_numpy(np.float64, na_value=np.nan)
-            some = known_sums(np.where(activity == name, values, np.where(np.isnan(values), np.nan, 0.0)), groups)
-            whole = pd.Series(known_sums(values, groups), dtype=float)
-            found[f"{name}_{word}_share"] = _ratio(pd.Series(some, dtype=float), whole)
+            mine = np.where(activity == name, values, np.where(np.isnan(values), np.nan, 0.0))
+            some, whole = (pd.Series(sums_by(part, group, len(heads))) for part in (mine, values))
+            found[f"{name}_{word}_share"] = _ratio(some, whole)
     return pd.DataFrame(found)
 
 

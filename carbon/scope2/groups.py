@@ -35,6 +35,8 @@ def number_slices(columns: Mapping[str, Ints], pieces: Sequence[slice]) -> tuple
 def number(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
     """Group number of each row, in the order of the keys, and a row of each group."""
     code, count = np.zeros(len(columns[0]), np.int64), 1
+    if not len(code):
+        return code, code
     for column in columns:
         low, size = _bounds(column)
         if count * size > _LARGEST:

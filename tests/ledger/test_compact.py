@@ -442,7 +442,7 @@ def test_groups_follow_each_other_hold_no_more_than_is_large_and_once_is_enough(
 
 
 def test_many_postings_of_a_month_are_merged_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 12 postings, with 5 files as the most, a month is merged after the 6th and the 11th; what the ledger says is as without merging."""
+    """Of 12 postings, with 5 files as the most, the 6th and the 11th merge; the ledger says what it does without merging."""
     from carbon.ledger import compact as housekeeping
 
     ledgers = [Ledger(tmp_path / "many"), Ledger(tmp_path / "few")]

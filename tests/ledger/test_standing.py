@@ -127,9 +127,26 @@ def test_closed_months_never_move_and_nothing_is_lost(steps: list[Step]) -> None
         holding = [{**row, "meant": f"{row['start']:%Y-%m}"} for row in book.holding.values()]
         meant = [{**row, "meant": row["adjusts"] or row["period"]} for row in rows]
         assert total(meant, "meant") == total(holding, "meant")
+        _read_coded_they_are_the_same(book.ledger)
         for month in YEAR:
             alone = book.ledger.live(periods=[month])["entry"].tolist()
             assert alone == [row["entry"] for row in rows if row["period"] == month]
+
+
+def _read_coded_they_are_the_same(ledger: Ledger) -> None:
+    """Text as categories, in any order, with the ids or without: the entries are those of `live`, now and before."""
+    for days in (None, 1):
+        as_of = None if days is None else NOON + timedelta(days=days)
+        for periods in (None, YEAR[1:3]):
+            plain = ledger.live(as_of, periods)
+            coded = ledger.live(as_of, periods, coded=True)
+            assert isinstance(coded["zone"].dtype, pd.CategoricalDtype)
+            coded = coded.astype(plain.dtypes).set_index("entry").loc[plain["entry"]].reset_index()[list(plain)]
+            pd.testing.assert_frame_equal(coded, plain)
+            few = ledger.live(as_of, periods, ("kgco2e", "period"), coded=True)
+            assert sorted(zip(*few.astype({"period": "str"}).to_numpy().T, strict=True)) == sorted(
+                zip(plain["kgco2e"], plain["period"], strict=True)
+            )
 
 
 def test_an_open_month_carries_reversal_and_replacement_of_a_closed_one() -> None:

@@ -59,10 +59,20 @@ class Shelf:
         self.frame = frame_of(rows)
         self.asked: list[object] = []
 
-    def live(self, as_of: object = None, periods: Sequence[str] | None = None) -> pd.DataFrame:
-        """The entries of some months, or all; what time was asked for is kept."""
+    def live(
+        self,
+        as_of: object = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
+    ) -> pd.DataFrame:
+        """The entries of some months, or all, no other columns than asked for; what time was asked for is kept."""
         self.asked.append(as_of)
-        return self.frame if periods is None else self.frame[self.frame["period"].isin(periods)]
+        found = self.frame if periods is None else self.frame[self.frame["period"].isin(periods)]
+        found = found if columns is None else found[list(columns)]
+        text = [name for name in found if isinstance(found[name].dtype, pd.StringDtype)]
+        return found.astype(dict.fromkeys(text, "category")) if coded else found
 
 
 def names() -> st.SearchStrategy[str | None]:

@@ -32,12 +32,16 @@ class Dated(Shelf):
         return sorted(set(self.frame["period"]))
 
     def live(
-        self, as_of: object = None, periods: Sequence[str] | None = None, columns: Sequence[str] | None = None
+        self,
+        as_of: object = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
     ) -> pd.DataFrame:
         """Entries of some months, or all; what months were read is kept."""
         self.read += periods or ()
-        found = super().live(as_of, periods)
-        return found if columns is None else found[list(columns)]
+        return super().live(as_of, periods, columns, coded=coded)
 
 
 def lasting(start_us: int, time_us: int, **values: Any) -> dict[str, Any]:
