@@ -30,7 +30,7 @@ LEAN = (
     "period", "start", "end", "scope", "category", "phase", "basis", "node", "operator", "zone", "product", "model",
     "mode", "activity", "boundary", "energy_kwh", "kgco2e", "gsd2", "method", "tier", "factor_kind", "factor", "status",
 )  # fmt: skip
-SHOWN = (*LEAN, "requests", "tokens")
+SHOWN = (*LEAN, "requests", "tokens", "reverses")
 _AMOUNTS = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
 _LENGTH = re.compile(r"([0-9]{1,7})(h|d|mo)")
 _A_YEAR = {"h": 8766, "d": 366, "mo": 12}
