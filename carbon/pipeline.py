@@ -63,6 +63,7 @@ def account(
     window: Window = EVERYTHING,
     dry_run: bool = False,
     remove: bool = False,
+    rename: bool = False,
     cause: str = "",
     reason: str = "",
     progress: Progress | None = None,
@@ -73,11 +74,13 @@ def account(
 
     Raises InputError with every finding when one is an error, or when posted activity is missing now and `remove` is not
     said; nothing is posted then. `clock` dates the posting when it is made, else `now` does. `cause` "error" makes
-    estimates of past months anew (see reckon).
+    estimates of past months anew (see reckon). Raises LedgerError for a ledger of another entity, unless `rename` says
+    that it has a new name.
     """
+    ledger = Ledger(settings.path("ledger.path"), settings.text("entity.name"), renamed=rename)
+    ledger.require_own()
     reckoned = reckon(settings, now=now, window=window, progress=progress, workers=workers, anew=cause == "error")
     reckoned.findings.raise_errors()
-    ledger = Ledger(settings.path("ledger.path"))
     held = ledger.restated().live(columns=("period", "start", "end", "phase", "factor_kind"))
     months = set(reckoned.months) | (set(held["period"].unique()) if window == EVERYTHING else set())
     entries = held[held["period"].isin(months)]
@@ -97,7 +100,10 @@ def account(
         _refuse_to_draw_again(reckoned, settings)
     if dry_run:
         return Outcome(reckoned, planned.posting if planned else None)
-    return Outcome(reckoned, ledger.post(reckoned.lines, findings=list(reckoned.findings), **arguments))
+    posting = ledger.post(reckoned.lines, findings=list(reckoned.findings), **arguments)
+    if rename and posting is None:
+        ledger.rename()
+    return Outcome(reckoned, posting)
 
 
 def _zones_at_work(stream: Stream, sums: pd.DataFrame) -> list[str]:

@@ -41,7 +41,8 @@ def settle(
     what it was: rows that came or changed are for `account`. Raises NotFoundError for a ledger without entries,
     InputError with every finding when one is an error.
     """
-    ledger = Ledger(settings.path("ledger.path"))
+    ledger = Ledger(settings.path("ledger.path"), settings.text("entity.name"))
+    ledger.require_own()
     held = ledger.restated().live()
     if held.empty:
         raise NotFoundError("the ledger has no entries yet; run `carbon account` first")

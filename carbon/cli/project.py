@@ -167,6 +167,7 @@ def account(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Reckon and compare, post nothing.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Take back what the inputs no longer hold.")] = False,
     allow_uncovered: Annotated[bool, typer.Option("--allow-uncovered", help="Post what is covered, list the rest.")] = False,
+    rename: Annotated[bool, typer.Option("--rename", help="The ledger's entity has a new name.")] = False,
     cause: Annotated[str, typer.Option(metavar="C", help="Cause of a correction; error: past estimates anew.")] = "",
     reason: Annotated[str, typer.Option(metavar="R", help="Reason of a correction, in words.")] = "",
 ) -> None:  # fmt: skip
@@ -179,8 +180,8 @@ def account(
     settings = settings_of(context, **({"grid__uncovered": "report"} if allow_uncovered else {}))
     with _truth_when_interrupted(settings), progress_bar(file_count(context), "accounting") as progress:
         outcome = post(
-            settings, window=_window(month, from_, to), now=now(), dry_run=dry_run, remove=remove, cause=cause,
-            reason=reason, progress=progress, clock=now,
+            settings, window=_window(month, from_, to), now=now(), dry_run=dry_run, remove=remove, rename=rename,
+            cause=cause, reason=reason, progress=progress, clock=now,
         )  # fmt: skip
         show_findings(list(outcome.reckoned.findings))
         say(_summary(outcome, dry_run=dry_run))

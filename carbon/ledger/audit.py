@@ -13,15 +13,17 @@ from carbon.core.errors import LedgerError
 from carbon.core.findings import Findings
 from carbon.core.time import cell_of, month_text, us_of
 from carbon.ledger.closing import closing_faults, closings
-from carbon.ledger.delta import Head, commit_head, head, head_of, open_table, read
+from carbon.ledger.delta import Head, commit_head, head, head_of, open_table, read, require_newest
 from carbon.ledger.entries import AMOUNTS, LINES, bits, digest, entry_ids, in_order, to_frame
 from carbon.ledger.files import PARTITION, DataFile, data_files, file_faults, read_file
 from carbon.ledger.log import files_told, infos, log_faults
+from carbon.ledger.logbook import book_faults
 from carbon.ledger.place import StoreError, name_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from deltalake import DeltaTable
     from numpy.typing import NDArray
 
     from carbon.ledger.place import Place
@@ -62,7 +64,11 @@ def verify(ledger: Ledger) -> Verification:
         return Verification(0, 0, [str(error)])
     if table is None:
         return Verification(0, 0, [])
-    faults = [*log_faults(ledger.path, table.version()), *file_faults(data_files(ledger.path, table))]
+    faults = [
+        *log_faults(ledger.path, table.version()),
+        *file_faults(data_files(ledger.path, table)),
+        *book_faults(ledger.path, table),
+    ]
     try:
         entries = in_order(read(ledger.path, table))
         told = commit_head(ledger.path, table)
@@ -70,7 +76,7 @@ def verify(ledger: Ledger) -> Verification:
         return Verification(0, 0, list(dict.fromkeys([*faults, str(error)])))
     postings = np.unique(_postings(entries))
     faults += [*_faults(entries, told), *_closing_faults(ledger.path, table.version(), entries)]
-    return Verification(len(postings), entries.num_rows, faults)
+    return Verification(len(postings), entries.num_rows, faults or _newest_faults(ledger, table))
 
 
 def leftovers(ledger: Ledger) -> Findings:
@@ -94,6 +100,16 @@ def leftovers(ledger: Ledger) -> Findings:
                 file=str(file),
             )  # fmt: skip
     return findings
+
+
+def _newest_faults(ledger: Ledger, table: DeltaTable) -> list[str]:
+    """Why nothing could be posted now, where nothing else is wrong: what the log tells of the newest posting."""
+    try:
+        require_newest(ledger.path, table, head(ledger.path, table))
+        ledger.findings()
+    except LedgerError as error:
+        return [str(error)]
+    return []
 
 
 def _newest_in(file: Place) -> int:

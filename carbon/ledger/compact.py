@@ -20,7 +20,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import RemoveAction
 
 from carbon.core.errors import LedgerError
-from carbon.ledger.delta import FILES, ConflictError, open_table
+from carbon.ledger.delta import ConflictError, open_table
 from carbon.ledger.entries import SCHEMA, in_order
 from carbon.ledger.files import (
     PARTITION,
@@ -35,6 +35,7 @@ from carbon.ledger.files import (
     write_files,
 )
 from carbon.ledger.log import COMPACTION, LOG, commit_info, object_of
+from carbon.ledger.logbook import FILES, sealed
 from carbon.ledger.place import name_in
 from carbon.ledger.unneeded import Gone, Log, deleted, is_due, unneeded
 
@@ -266,7 +267,7 @@ def _transact(path: Place, table: DeltaTable, files: Sequence[DataFile], written
     }
     table.create_write_transaction(
         [*(replace(one.action, data_change=False) for one in written), *removes], "append", table.schema(), [PARTITION],
-        commit_properties=CommitProperties(custom_metadata=metadata, max_commit_retries=0),
+        commit_properties=CommitProperties(custom_metadata=sealed(path, table.version(), metadata), max_commit_retries=0),
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ from carbon.ledger.log import (
     log_faults,
     object_of,
 )  # fmt: skip
+from carbon.ledger.logbook import FILES, changed_checkpoint, checkpoint_fault, checkpoint_mend, sealed
 from carbon.ledger.place import StoreError, name_in, options, raise_fault, require_conditions, require_known, uri
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 # Delta deletes commits older than 30 days unless told otherwise; a ledger keeps all of them.
 PROPERTIES = {"delta.enableExpiredLogCleanup": "false", "delta.logRetentionDuration": "interval 36500 days"}
 RECKONED = 20_000
-FILES = "carbon.files"
 
 
 class Head(NamedTuple):
@@ -79,18 +79,32 @@ def open_table(path: Place) -> DeltaTable | None:
     """
     if not _is_there(path):
         return None
+    fault = changed_checkpoint(path)
+    if fault:
+        raise LedgerError(fault)
     try:
         table = DeltaTable(uri(path), storage_options=options(path))
         fields = pa.schema(table.schema().to_arrow())
     except (DeltaError, OSError) as error:
         raise_fault(path, error)
-        why = next(log_faults(path), f"{line(error)}; restore it from a copy")
+        why = next(log_faults(path), f"{line(error)}; {_mend(path, error)}")
         raise LedgerError(f"{path}: {LOG} cannot be read: {why}") from error
     newest = commit_file(path, table.version())
     if newest.exists() and not newest.stat().st_size:
         raise LedgerError(f"{path}: {LOG} cannot be read: {commit_fault(path, table.version())}")
-    _check(path, table, fields)
+    try:
+        _check(path, table, fields)
+    except LedgerError as error:
+        fault = checkpoint_fault(path, table)
+        raise (LedgerError(fault) if fault else error) from None
     return table
+
+
+def _mend(path: Place, error: Exception) -> str:
+    """How to mend a log of which every commit can be read."""
+    if "Unsupported" in str(error):
+        return "a newer version or another program made it: update carbon, or restore it from a copy"
+    return checkpoint_mend(path) or "restore it from a copy"
 
 
 def create_table(path: Place) -> None:
@@ -141,16 +155,10 @@ def append(path: Place, table: DeltaTable, entries: pa.Table, told: Mapping[str,
     Raises ConflictError when another writer was first, LedgerError when the folder cannot be written.
     """
     last = head_of(entries)
-    recorded_at = last.recorded_at.isoformat() if last.recorded_at else ""
     written = write_files(path, entries)
     made, hashes = [path / one.action.path for one in written], {one.action.path: one.sha256 for one in written}
-    metadata = {
-        "posting": str(last.posting),
-        "digest": last.digest,
-        "recorded_at": recorded_at,
-        FILES: json.dumps(hashes),
-    }
-    _commit(path, table, [one.action for one in written], {**metadata, **(told or {})}, last.posting, made)
+    metadata = {**_told(last), FILES: json.dumps(hashes), **(told or {})}
+    _commit(path, table, [one.action for one in written], metadata, last.posting, made)
 
 
 def note(path: Place, table: DeltaTable, told: Mapping[str, str], posting: int) -> None:
@@ -169,7 +177,8 @@ def _commit(
     """Commit, or remove the files `made` for it, unless it is not known whether they are named."""
     version = table.version()
     properties = CommitProperties(
-        custom_metadata=dict(told), app_transactions=[Transaction(app_id=APPLICATION, version=posting)]
+        custom_metadata=_sealed(path, version, told),
+        app_transactions=[Transaction(app_id=APPLICATION, version=posting)],
     )
     try:
         table.create_write_transaction(actions, "append", table.schema(), [PARTITION], commit_properties=properties)
@@ -190,6 +199,18 @@ def _is_told(path: Place, version: int, told: Mapping[str, str]) -> bool:
     except StoreError as error:
         require_known(path, error)
         raise
+
+
+def _told(last: Head) -> dict[str, str]:
+    recorded_at = last.recorded_at.isoformat() if last.recorded_at else ""
+    return {"posting": str(last.posting), "digest": last.digest, "recorded_at": recorded_at}
+
+
+def _sealed(path: Place, version: int, told: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return sealed(path, version, told)
+    except OSError as error:
+        raise not_posted(path, error) from error
 
 
 def require_newest(path: Place, table: DeltaTable, last: Head) -> None:
@@ -322,7 +343,11 @@ def _check(path: Place, table: DeltaTable, fields: pa.Schema) -> None:
     ):
         if names:
             raise LedgerError(
-                f"{path}: {fault} {', '.join(names)}; it is another table, or was made by a newer version"
+                f"{path}: {fault} {', '.join(names)}; it is another table, or was made by a newer version: "
+                "name another folder as `path` under [ledger], or update carbon"
             )
     if table.protocol().min_reader_version > 1 or table.metadata().partition_columns != [PARTITION]:
-        raise LedgerError(f"{path}: another program changed how the table is stored; restore it from a copy")
+        raise LedgerError(
+            f"{path}: a newer version or another program changed how the table is stored: update carbon, or restore it "
+            "from a copy"
+        )

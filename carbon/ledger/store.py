@@ -6,7 +6,8 @@ import random
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -35,12 +36,14 @@ from carbon.ledger.delta import (
 from carbon.ledger.entries import LINES, SCHEMA, in_order, number, to_frame
 from carbon.ledger.files import data_files, fields_of, read_file
 from carbon.ledger.log import infos
+from carbon.ledger.owner import ENTITY, owner, require_owner
 from carbon.ledger.place import place_of
 from carbon.ledger.reconcile import difference, missing_findings, normal_lines
 from carbon.ledger.restated import Restated
+from carbon.ledger.turns import turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from deltalake import DeltaTable
 
@@ -50,7 +53,9 @@ if TYPE_CHECKING:
     Inside = Callable[[pd.DataFrame], pd.DataFrame]
     Clock = Callable[[], datetime]
 
-ATTEMPTS = 50
+_Made = TypeVar("_Made")
+
+PATIENCE_S = 600.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
 _COMPARED = ("posting", "entry", *LINES, "reverses", "adjusts")
 _ORDER = ("posting", "entry", "recorded_at")
@@ -81,9 +86,13 @@ class Ledger:
     Every method reads the table anew, so that postings of other processes are seen.
     """
 
-    def __init__(self, path: str | Place) -> None:
-        """Name the folder, or `s3://bucket/prefix`; nothing is read or made yet. Raises UsageError for another address."""
-        self.path = place_of(path)
+    def __init__(self, path: str | Place, entity: str = "", renamed: bool = False) -> None:
+        """Name the folder, or `s3://bucket/prefix`, and the entity that posts to it; nothing is read or made yet.
+
+        A ledger that belongs to another entity refuses postings, unless it is the same one `renamed`; without a name
+        nobody is refused. Raises UsageError for another address.
+        """
+        self.path, self.entity, self._renamed = place_of(path), entity, renamed
 
     def __repr__(self) -> str:
         """Class and place."""
@@ -192,7 +201,13 @@ class Ledger:
         if table is None:
             return kept.newest((), (), until)
         months = periods_of(self.path, table) if periods is None else set(periods)
-        return kept.newest(infos(self.path, table.version()), months, until)
+        try:
+            return kept.newest(infos(self.path, table.version()), months, until)
+        except (ValueError, KeyError, TypeError) as error:
+            raise LedgerError(
+                f"{self.path}: the findings kept with a commit cannot be read; see `carbon ledger verify`, and restore "
+                "the ledger from a copy"
+            ) from error
 
     def postings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
         """One row a posting: posting, recorded_at, entries, reversals, kgco2e [kg], cause, reason, digest.
@@ -211,7 +226,7 @@ class Ledger:
     ) -> Difference | None:  # fmt: skip
         """What `post` with the same arguments would add, without adding it; None when the ledger says it already."""
         lines = _lines_of(desired, months)
-        table = open_table(self.path)
+        table = self._open_own()
         known = None if remove else known_files
         state = NEVER if table is None else closing_state(self.path, table)
         return self._difference(table, lines, months, recorded_at, cause, reason, known, inside, state)
@@ -237,41 +252,70 @@ class Ledger:
         """
         lines, told = _lines_of(desired, months), kept.told(findings, months)
         known = None if remove else tuple(known_files)
-        for _ in self._attempts():
-            table = open_table(self.path)
+        told |= {ENTITY: self.entity} if self.entity else {}
+
+        def attempt() -> Posting | None:
+            table = self._open_own()
             state = NEVER if table is None else closing_state(self.path, table)
             found = self._difference(table, lines, months, recorded_at, cause, reason, known, inside, state)
-            if found is None:
-                return None
-            with suppress(ConflictError):
+            if found is not None:
                 append(self.path, self._create() if table is None else table, found.entries, told | state.told())
                 if table is not None:
                     tidy(self.path, table, found.entries["period"].unique().to_pylist())
-                return found.posting
-        raise AssertionError("attempts end with an error")
+            return found.posting if found else None
 
-    def _attempts(self) -> Iterator[int]:
-        """Attempts to commit, with a wait after each that failed. Raises LedgerError when there were ATTEMPTS."""
-        for attempt in range(ATTEMPTS):
-            yield attempt
-            time.sleep(random.uniform(0, min(FIRST_WAIT_S * (attempt + 1), LONGEST_WAIT_S)))
+        return self._in_turn(attempt)
+
+    def rename(self) -> bool:
+        """Let the ledger belong to this entity, whatever entity it names now; False when it does, or has no posting yet."""
+
+        def attempt() -> bool:
+            table = open_table(self.path)
+            if table is None or not self.entity or owner(self.path, table) == self.entity:
+                return False
+            note(self.path, table, {ENTITY: self.entity}, head(self.path, table).posting)
+            return True
+
+        return self._in_turn(attempt)
+
+    def require_own(self) -> None:
+        """Raise LedgerError where the ledger belongs to another entity than that which posts to it."""
+        self._open_own()
+
+    def _open_own(self) -> DeltaTable | None:
+        """The table; raises LedgerError where it is another entity's."""
+        table = open_table(self.path)
+        if table is not None and not self._renamed:
+            require_owner(self.path, table, self.entity)
+        return table
+
+    def _in_turn(self, attempt: Callable[[], _Made]) -> _Made:
+        """What an attempt makes, tried again while other writers are first. Raises LedgerError after PATIENCE_S."""
+        until = time.monotonic() + PATIENCE_S
+        for nth in count(1):
+            with suppress(ConflictError), turn(self.path):
+                return attempt()
+            if time.monotonic() > until:
+                break
+            time.sleep(random.uniform(0, min(FIRST_WAIT_S * nth, LONGEST_WAIT_S)))
         raise LedgerError(
-            f"{self.path}: other writers posted first {ATTEMPTS} times; nothing was posted, try again later"
+            f"{self.path}: other writers posted first for {PATIENCE_S / 60:.0f} minutes; nothing was posted, try again later"
         )
 
     def _note(self, make: Callable[[State, Head, datetime], Closing], recorded_at: datetime) -> Closing:
         """Add the closing that `make` gives of what is closed, the newest posting and the time."""
-        for _ in self._attempts():
-            table = open_table(self.path)
+
+        def attempt() -> Closing:
+            table = self._open_own()
             if table is None:
                 raise NotFoundError("the ledger has no entries yet; run `carbon account` first")
             last = head(self.path, table)
             require_newest(self.path, table, last)
             made = make(closing_state(self.path, table), last, _moment(recorded_at, last))
-            with suppress(ConflictError):
-                note(self.path, table, made.told(), last.posting)
-                return made
-        raise AssertionError("attempts end with an error")
+            note(self.path, table, made.told(), last.posting)
+            return made
+
+        return self._in_turn(attempt)
 
     def _difference(
         self, table: DeltaTable | None, lines: pd.DataFrame, months: Sequence[str], recorded_at: datetime | Clock,

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from carbon.core.errors import LedgerError
-from carbon.ledger.delta import FILES, open_table
+from carbon.ledger.delta import open_table
 from carbon.ledger.files import PARTITION, DataFile, data_files, line
 from carbon.ledger.log import commit_file, log_faults, object_of
+from carbon.ledger.logbook import FILES
 from carbon.ledger.place import name_in
 
 if TYPE_CHECKING:

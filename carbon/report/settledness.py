@@ -74,8 +74,8 @@ def settled(
     lines = lines[lines["kgco2e"].notna()]
     waiting = (lines["status"] == "provisional") & lines["reverses"].isna()
     low, high = _deviation(lines[waiting], draws)
-    done, rest = (math.fsum(lines.loc[some, "kgco2e"].abs()) for some in (~waiting, waiting))
-    return Settled(math.fsum(lines["kgco2e"]), done, rest, low, high)
+    done, rest = (sum_of(lines.loc[some, "kgco2e"].abs().to_numpy(float)) for some in (~waiting, waiting))
+    return Settled(sum_of(lines["kgco2e"].to_numpy(float)), done, rest, low, high)
 
 
 def movement(entries: pd.DataFrame, energy: str = "location", hardware: str = "amortised") -> Movement:
@@ -115,7 +115,9 @@ def settled_notes(found: Settled, moved: Movement | None = None) -> list[str]:
 
 
 def _standing(lines: pd.DataFrame) -> pd.DataFrame:
-    """Lines without the pairs of an entry and its reversal."""
+    """Lines without the pairs of an entry and its reversal; `entry` may be absent where no reversal stands."""
+    if not lines["reverses"].notna().any():
+        return lines
     pairs = lines["reverses"].isin(lines["entry"].dropna())
     return lines[~pairs & ~lines["entry"].isin(lines.loc[pairs, "reverses"])]
 
@@ -125,7 +127,7 @@ def _deviation(waiting: pd.DataFrame, draws: Draws) -> tuple[float, float]:
     if waiting.empty:
         return 0.0, 0.0
     low, high = ranges(waiting, np.zeros(len(waiting), np.int64), 1, draws)
-    central = math.fsum(waiting["kgco2e"])
+    central = sum_of(waiting["kgco2e"].to_numpy(float))
     return float(np.minimum(low[-1] - central, 0.0)), float(np.maximum(high[-1] - central, 0.0))
 
 

@@ -207,7 +207,8 @@ def test_a_changed_entry_is_found_by_verify(accounted: Project, tmp_path: Path) 
     pq.write_table(table.set_column(at, "kgco2e", pc.multiply(table["kgco2e"], 0.5)), file)
     result = accounted.run("ledger", "verify")
     assert result.code == 4
-    assert "they were changed" in the_error(result.err)
+    assert f"error: {file}: a data file of the ledger was changed" in result.err
+    assert "they were changed" in result.err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Tests that take minutes: killed processes, many writers, full disks, changed bytes."""
