@@ -152,7 +152,8 @@ def print_month(
 
     booked, ledger = Ledger(settings.path("ledger.path")), _ledger(settings, restated=restated)
     wanted = period or last_month(settings, as_of)
-    entries = ledger.live(as_of, months_of(wanted), SHOWN, coded=True)
+    names = (*SHOWN, "entry") if booked.closed().number else SHOWN  # else no reversal stands beside what it takes back
+    entries = ledger.live(as_of, months_of(wanted), names, coded=True)
     told = booked.findings(months_of(wanted), as_of)
     told_of_months = [] if restated else month_notes(booked, months_of(wanted), as_of, energy, hardware)
     print_report(

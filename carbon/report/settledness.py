@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from carbon.core.sums import sum_of
 from carbon.ledger.codes import codes
 from carbon.report.cells import percent, round_numbers
 from carbon.report.monthly import USUAL_DRAWS, statement

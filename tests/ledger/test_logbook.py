@@ -11,16 +11,15 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable
 
 from carbon.core.errors import LedgerError
 from carbon.core.findings import Findings
 from carbon.ledger import store, turns
 from carbon.ledger.audit import verify
-from carbon.ledger.delta import ConflictError, tell
+from carbon.ledger.delta import ConflictError
 from carbon.ledger.log import commit_file, commit_info
-from carbon.ledger.logbook import LINK, SEAL
-from carbon.ledger.owner import ENTITY
+from carbon.ledger.logbook import LINK, SEAL, sealed
 from carbon.ledger.store import Ledger
 from carbon.ledger.turns import turn
 from tests.ledger.lines import NOON, at_hour, frame, line
@@ -128,7 +127,8 @@ def test_a_commit_that_was_overtaken_links_to_the_version_it_was_made_on(ledger:
     """Delta puts a commit that conflicts with nothing after those that came meanwhile."""
     table = DeltaTable(ledger.path)
     post(ledger, 5)
-    tell(ledger.path, table, {ENTITY: "Small network"})
+    told = CommitProperties(custom_metadata=sealed(ledger.path, 3, {"carbon.said": "something"}))
+    table.create_write_transaction([], "append", table.schema(), ["period"], commit_properties=told)
     assert json.loads(commit_info(ledger.path, 5)[LINK])["version"] == 3
     assert SEAL in commit_info(ledger.path, 5)
     post(ledger, 6)
