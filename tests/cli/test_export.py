@@ -42,7 +42,7 @@ def served_once(accounted_once: Path, tmp_path_factory: pytest.TempPathFactory) 
         rows = [row if row[2] != "b" else [*row[:4], "", "chain", ""] for row in rows]
         project.put_rows(name, [[cell.replace("chat", "=chat 電力") for cell in row] for row in rows])
     project.settings(f'[entity]\nname = "{NAME}"\n[uncertainty]\ndraws = 200\n')
-    result = project.run("account")
+    result = project.run("account", "--rename")
     assert result.code == 0, result.text
     return project.folder
 
