@@ -18,7 +18,7 @@ MonthArgument = Annotated[str, typer.Argument(metavar="M", help="A month that is
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(epilog="Example: carbon close 2026-10")(close)
-    app.command(epilog='Example: carbon reopen 2026-10 --reason "meter of node g7 was read twice"')(reopen)
+    app.command(epilog="Example: carbon reopen 2026-10 --reason misread")(reopen)
 
 
 @guarded

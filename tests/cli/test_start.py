@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAVY = ("deltalake", "numpy", "pandas", "pyarrow", "requests", "rich.markdown", "xarray")
-BEFORE = {"Example: carbon grid remove entsoe-de-2026": "grid import entsoe-de-2026.csv"}
+BEFORE = {
+    "Example: carbon grid remove entsoe-de-2026": ["grid import entsoe-de-2026.csv"],
+    "Example: carbon close 2026-10": ["account"],
+    "Example: carbon reopen 2026-10 --reason misread": ["account", "close 2026-10"],
+}
+DONE_ALREADY = 2  # what may be said of a month that another example closed
 LOADED = "import sys; print(*sorted(sys.modules))"
 
 
@@ -104,7 +109,7 @@ def test_every_option_has_help(path: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("example", sorted({command.epilog for command in ALL.values()}))
 def test_the_example_of_the_help_runs(example: str, in_demo: Path) -> None:
     words = example.removeprefix("Example: carbon ").split()
-    assert example not in BEFORE or run(*BEFORE[example].split()).code == 0
+    assert {run(*step.split()).code for step in BEFORE.get(example, [])} <= {0, DONE_ALREADY}
     result = run(*words)
     assert result.code == 0, result.text
     assert bool(result.out) != ("-o" in words)
@@ -122,7 +127,7 @@ def test_every_format_of_a_command_says_something(path: tuple[str, ...], in_demo
     assert (table.code, comma.code, json.code) == (0, 0, 0), table.text + comma.text + json.text
     assert table.out.strip()
     assert "," in comma.out.splitlines()[0]
-    assert json.out.lstrip().startswith("[")
+    assert json.out.lstrip().startswith("{" if path == ("export", "pact") else "[")
     assert json.out.rstrip().endswith("]")
 
 
