@@ -161,8 +161,13 @@ def emit(
 ) -> None:
     """A table to standard output, or to a new file: for people, or as CSV, JSON or Markdown with unrounded figures.
 
-    `shown` picks the columns that people see first; the other formats have all.
+    `shown` picks the columns that people see first; the other formats have all. A workbook needs a file.
     """
+    if kind == "xlsx":
+        from carbon.cli.export_common import leave_workbook
+
+        leave_workbook({title: frame}, output)
+        return
     from carbon.report import sheet
     from carbon.report.console import print_table
 

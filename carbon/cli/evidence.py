@@ -38,7 +38,7 @@ def export(
 
     periods = [month_text(month) for month in parse_period(period)] if period else None
     settings = settings_of(context)
-    pack = write(_ledger(settings), folder, _inputs(settings), periods)
+    pack = write(_ledger(settings), folder, inputs_of(settings), periods)
     postings = f"{pack.postings:,} posting{'s' * (pack.postings != 1)}"
     say(f"{folder}: {postings}, {pack.entries:,} entries; check them with `python3 verify.py` in it")
 
@@ -93,8 +93,8 @@ def _ledger(settings: Settings) -> Ledger:
     return Ledger(settings.path("ledger.path"))
 
 
-def _inputs(settings: Settings) -> Inputs:
-    """What an evidence pack tells of the project."""
+def inputs_of(settings: Settings) -> Inputs:
+    """What an evidence pack and the list of factors tell of the project."""
     from carbon.config import to_toml
     from carbon.ledger.cited import Inputs
 

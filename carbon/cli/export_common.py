@@ -15,7 +15,7 @@ from carbon.core.errors import NotFoundError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from typing import TextIO
+    from typing import BinaryIO, TextIO
 
     import pandas as pd
 
@@ -83,13 +83,19 @@ def leave(
 
 def leave_workbook(tables: Mapping[str, pd.DataFrame], output: Path | None) -> None:
     """Write tables to a new XLSX file, one sheet each."""
+    from carbon.exports.workbook import Block, Sheet, write_book
+
+    with new_book(output) as file:
+        write_book(file, {name: Sheet([Block(table)]) for name, table in tables.items()})
+
+
+@contextmanager
+def new_book(output: Path | None) -> Iterator[BinaryIO]:
+    """A new file for a workbook, which no terminal takes. Raises as `new_file` does."""
     if output is None:
         raise UsageError("a workbook goes to a file; name one with -o FILE.xlsx")
-    from carbon.exports.workbook import workbook
-
-    content = workbook(tables)
     with new_file(output) as file:
-        file.buffer.write(content)
+        yield file.buffer
 
 
 def leave_text(text: str, output: Path | None) -> None:

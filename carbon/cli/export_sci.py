@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carbon.cli.common import OutputOption, emit, guarded, settings_of
+from carbon.cli.export_common import leave_workbook
 from carbon.cli.report import Energy, last_month, require_posted
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class SciFormat(StrEnum):
     csv = "csv"
     json = "json"
     table = "table"
+    xlsx = "xlsx"
 
 
 SHOWN = ("month", "boundary", "functional_unit", "sci_gco2e_per_unit", "energy_kwh", "intensity_g_per_kwh")
@@ -42,13 +44,13 @@ def sci(
     ] = Energy.location,
     total: Annotated[bool, typer.Option("--total", help="One score for the whole period, not one a month.")] = False,
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")] = None,
-    format: Annotated[SciFormat, typer.Option(help="How the scores are written.")] = SciFormat.csv,  # noqa: A002
+    format: Annotated[SciFormat, typer.Option(help="How the scores are written; xlsx needs -o FILE.")] = SciFormat.csv,  # noqa: A002
     output: OutputOption = None,
 ) -> None:
     """Software carbon intensity by ISO/IEC 21031:2024 and SCI for AI, per request and per thousand tokens."""
     from carbon.core.errors import UsageError
     from carbon.ledger.store import Ledger
-    from carbon.report.sci import REFUSED
+    from carbon.report.sci import REFUSED, sci_sheets
     from carbon.report.sci import sci as scores
 
     if energy != Energy.location:
@@ -56,6 +58,9 @@ def sci(
     settings = settings_of(context)
     require_posted(settings, as_of)
     ledger = Ledger(settings.path("ledger.path"))
+    if format == SciFormat.xlsx:
+        leave_workbook(sci_sheets(ledger, period or _last_year(settings, as_of), as_of), output)
+        return
     frame = scores(ledger, period or _last_year(settings, as_of), as_of, total=total)
     emit(frame, str(format), "software carbon intensity", output, SHOWN)
 

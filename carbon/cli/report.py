@@ -32,6 +32,7 @@ class ReportFormat(StrEnum):
     csv = "csv"
     json = "json"
     md = "md"
+    xlsx = "xlsx"
 
 
 class Energy(StrEnum):
@@ -121,6 +122,11 @@ def report(
             )
         view = View(rolling, period, words, str(energy), str(hardware), as_of, _draws(settings))
         answer(settings, view, str(format), output, daily, days)
+        return
+    if format == ReportFormat.xlsx:
+        from carbon.cli.report_book import leave_book
+
+        leave_book(settings, period, words, (str(energy), str(hardware)), as_of, _draws(settings), output, restated)
         return
     if format == ReportFormat.table and output is None:
         print_month(settings, period, words, str(energy), str(hardware), as_of, restated=restated)
