@@ -10,6 +10,7 @@ import pandas as pd
 
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.findings import ERROR, Findings
+from carbon.core.progress import stage
 from carbon.core.time import cell_of, month_number, month_range_us, month_text, to_us, us_of
 from carbon.embodied import assembled, dialect_of, embodied_lines, inventory_of, read_register, use_of
 from carbon.grid.dataset import check_nested
@@ -100,6 +101,7 @@ def account(
         _refuse_to_draw_again(reckoned, settings)
     if dry_run:
         return Outcome(reckoned, planned.posting if planned else None)
+    stage(progress, "posting")
     posting = ledger.post(reckoned.lines, findings=list(reckoned.findings), **arguments)
     if rename and posting is None:
         ledger.rename()
@@ -141,6 +143,7 @@ def reckon(
     stream = Stream(settings, nodes, files, window, dialect, findings)
     supply = read_supply(settings, nodes, stream.zones, dialect, findings)
     sums = stream.sums(progress, workers)
+    stage(progress, "reckoning")
     require_rows(stream.rows, settings.text("inputs.workload"), findings)
     names = [file.name for file in files]
     if sums.empty and not findings.count(ERROR):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from carbon.core.errors import NotFoundError
+from carbon.core.progress import stage
 from carbon.ledger.codes import codes
 from carbon.ledger.reconcile import normal_lines
 from carbon.ledger.store import Ledger
@@ -67,6 +68,7 @@ def settle(
     if dry_run:
         planned = ledger.plan(desired, **arguments)  # type: ignore[arg-type]
         return Outcome(reckoned, planned.posting if planned else None)
+    stage(progress, "posting")
     return Outcome(reckoned, ledger.post(desired, **arguments))  # type: ignore[arg-type]
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from carbon.config import Settings
+    from carbon.stream import Progress
 
 CLOSE = 1e-9
 _SHOWN = (
@@ -54,7 +55,7 @@ class Trace(NamedTuple):
     faults: list[str]
 
 
-def trace(settings: Settings, text: str, *, now: datetime) -> Trace:
+def trace(settings: Settings, text: str, *, now: datetime, progress: Progress | None = None) -> Trace:
     """The tree behind an entry, by its id or that written short; amounts in [kWh] and [kg], to the last digit.
 
     The entry's month is reckoned again from the inputs as they are; to 1e-9 relative is the same. A reversal is held
@@ -67,7 +68,7 @@ def trace(settings: Settings, text: str, *, now: datetime) -> Trace:
     if isinstance(entry["reverses"], str):
         more, faults = _reversal(entry, _entry(ledger, known, entry["reverses"]))
     else:
-        more, faults = _reckoned_again(settings, entry, now)
+        more, faults = _reckoned_again(settings, entry, now, progress)
         more = [*_taken_back(known, wanted), *more]
     verdict = "reproduces" if not faults else "does not reproduce"
     steps += [*more, *(Step("result", "why not", fault) for fault in faults), Step("result", "verdict", verdict)]
@@ -121,11 +122,13 @@ def _reversal(entry: pd.Series, original: pd.Series) -> tuple[list[Step], list[s
     return steps, faults
 
 
-def _reckoned_again(settings: Settings, entry: pd.Series, now: datetime) -> tuple[list[Step], list[str]]:
+def _reckoned_again(
+    settings: Settings, entry: pd.Series, now: datetime, progress: Progress | None
+) -> tuple[list[Step], list[str]]:
     files, changed = file_steps(settings, str(entry["source"]) if isinstance(entry["source"], str) else "")
     moment = _moment(entry, now)
     try:
-        reckoned = reckon(settings, now=moment, window=month_window(_month(entry)))
+        reckoned = reckon(settings, now=moment, window=month_window(_month(entry)), progress=progress)
         if reckoned.lines.empty:
             reckoned.findings.raise_errors()
     except InputError as error:

@@ -6,7 +6,7 @@ import errno
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 import typer
 
 from carbon.cli import streams
+from carbon.cli.waiting import waiting
 from carbon.core.errors import CarbonError, InputError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             streams.prepare()
-            with streams.flushed():
+            with streams.flushed(), waiting(command.__name__):
                 return command(*args, **kwargs)
         except BrokenPipeError:
             streams.abandon()
@@ -85,7 +86,7 @@ def _tell(error: CarbonError | KeyboardInterrupt | OSError) -> None:
 
 
 def _complain(message: str) -> None:
-    typer.echo(f"error: {message}", err=True)
+    say(f"error: {message}", err=True)
 
 
 def _of_the_system(error: OSError) -> str:
@@ -134,7 +135,7 @@ def console(*, error: bool = False) -> Console:
             raise BrokenPipeError
 
         def print(self, *objects: Any, **options: Any) -> None:
-            with nullcontext() if error else streams.naming_output():
+            with streams.clearing() if error else streams.naming_output():
                 super().print(*objects, **options)
 
     told = os.environ.get("COLUMNS", "")
@@ -143,10 +144,10 @@ def console(*, error: bool = False) -> Console:
     return Piped(stderr=error, highlight=False, width=width)
 
 
-def say(text: str) -> None:
-    """One line to standard output."""
-    with streams.naming_output():
-        typer.echo(text)
+def say(text: str = "", *, err: bool = False) -> None:
+    """One line to standard output, or with `err` to standard error."""
+    with streams.clearing() if err else streams.naming_output():
+        typer.echo(text, err=err)
 
 
 def show_findings(findings: Iterator[Finding] | list[Finding]) -> None:
@@ -194,19 +195,6 @@ def emit(
 
 @contextmanager
 def progress_bar(files: int, label: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Progress over input files on standard error, with rows and time left; nothing where that is no terminal."""
-    screen = console(error=True)
-    if not screen.is_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[rows]:,} rows"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=screen, transient=True) as bar:
-        task = bar.add_task(label, total=files, rows=0)
-        yield lambda file, rows: bar.update(task, completed=file, rows=rows)
+    """Progress over so many files, told how many are done (and rows, which do not count); see carbon.cli.waiting."""
+    with waiting(label, "files") as bar:
+        yield None if bar is None else lambda file, _rows: bar.of(file, files)

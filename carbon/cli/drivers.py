@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import Format, FormatOption, OutputOption, console, emit, guarded, now, settings_of
+from carbon.cli.common import Format, FormatOption, OutputOption, console, emit, guarded, now, say, settings_of
 from carbon.cli.report import Energy, Hardware
 from carbon.core.errors import InputError
 
@@ -38,7 +38,7 @@ def drivers(
     from carbon.report.drivers import drivers as rows
 
     settings = settings_of(context)
-    nodes, faults = _register(settings)
+    nodes, faults = register_of(settings)
     frame = rows(
         Ledger(settings.path("ledger.path")), before, after, by, str(energy), str(hardware), as_of, nodes=nodes
     )
@@ -46,11 +46,11 @@ def drivers(
         _print(settings, frame, (before, after), (str(energy), str(hardware)), faults)
         return
     for fault in faults:
-        typer.echo(f"warning: {fault}", err=True)
+        say(f"warning: {fault}", err=True)
     emit(frame, str(format), "drivers", output)
 
 
-def _register(settings: Settings) -> tuple[pd.DataFrame | None, list[str]]:
+def register_of(settings: Settings) -> tuple[pd.DataFrame | None, list[str]]:
     """The node register; where there is none that can be read, what is said of that."""
     from carbon.core.findings import Findings
     from carbon.embodied import nodes_of

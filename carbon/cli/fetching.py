@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import typer
-
-from carbon.cli.common import console, now, say, show_findings
+from carbon.cli.common import now, say, show_findings
+from carbon.cli.waiting import waiting
 from carbon.core.errors import CarbonError, InputError, NotFoundError, UsageError
 from carbon.core.time import HOUR_US, isoformat, to_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from carbon.config import Settings
     from carbon.grid.fetch import Access, Job, Outcome
@@ -30,7 +28,7 @@ def range_of(start_us: int, end_us: int, from_: str, to: str) -> tuple[int, int]
     last = -(-end_us // HOUR_US) * HOUR_US
     if last > present:
         last = present // HOUR_US * HOUR_US
-        typer.echo(f"{to} is in the future: fetched until {isoformat(last)}", err=True)
+        say(f"{to} is in the future: fetched until {isoformat(last)}", err=True)
     return start_us // HOUR_US * HOUR_US, last
 
 
@@ -47,7 +45,8 @@ def fetch(settings: Settings, zones: Sequence[str], start_us: int, end_us: int, 
         dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), to_us(now()))
         outcomes = fetch_folder(jobs, start_us, end_us, folder, _own_folder(settings), dialect, own, to_us(now()))
     else:
-        with _progress() as progress:
+        with waiting("fetching", "parts") as bar:
+            progress = None if bar is None else bar.of
             outcomes = fetch_jobs(jobs, start_us, end_us, folder, access, lambda: to_us(now()), progress)
     for outcome in outcomes:
         say(_summary(outcome))
@@ -84,7 +83,7 @@ def _jobs(settings: Settings, zones: Sequence[str], provider: str, own: str) -> 
                 chosen, why = _named(provider, zone, own), ""
             else:
                 chosen, why = choose(zone, os.environ, record.last_provider(records, zone), own)
-                typer.echo(f"{zone}: taken from {chosen.name} ({why}); --provider names another", err=True)
+                say(f"{zone}: taken from {chosen.name} ({why}); --provider names another", err=True)
             jobs.append(Job(zone, chosen))
         except (NotFoundError, UsageError) as fault:
             faults.append(fault)
@@ -121,19 +120,3 @@ def _summary(outcome: Outcome) -> str:
     none = "all final already, nothing asked for" if outcome.parts == 0 else ""
     apart = "; kept apart for decisions, never read for the ledger" if provider.kind == "marginal" else ""
     return f"{zone} from {provider.name}: {none or counts + final}{left}{apart}"
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Progress over parts on standard error; nothing where that is no terminal."""
-    screen = console(error=True)
-    if not screen.is_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    with Progress(
-        TextColumn("fetching"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=screen, transient=True
-    ) as bar:
-        task = bar.add_task("fetching", total=None)
-        yield lambda done, parts: bar.update(task, completed=done, total=parts)

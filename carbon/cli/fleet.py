@@ -119,7 +119,7 @@ def _print(table: pd.DataFrame, kind_is_implied: bool, told: list[str]) -> None:
 
 def _heading(column: str) -> str:
     """A column as people read it, with its unit."""
-    return column.replace("_years", " [year]").replace("_kgco2e", " [kg]")
+    return column.replace("remaining", "left").replace("_years", " [yr]").replace("_kgco2e", " [kg]")
 
 
 def _instant(day: str | None) -> int:

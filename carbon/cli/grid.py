@@ -15,6 +15,7 @@ from carbon.cli.common import (
     folder_of,
     guarded,
     now,
+    say,
     settings_of,
     show_findings,
 )
@@ -128,7 +129,7 @@ def import_(
         )
         result.findings.raise_errors()
         show_findings(list(result.findings))
-        typer.echo(f"{path.name}: {result.rows:,} intervals of {', '.join(result.zones)} taken in")
+        say(f"{path.name}: {result.rows:,} intervals of {', '.join(result.zones)} taken in")
 
 
 @app.command(epilog="Example: carbon grid remove entsoe-de-2026")
@@ -147,7 +148,7 @@ def remove(
         raise NotFoundError(f"no import in {folder} holds the source {source!r} alone; see `carbon grid zones`")
     forget(folder, source)
     for path in removed:
-        typer.echo(f"set aside as {path}")
+        say(f"set aside as {path}")
 
 
 def load_for_new_series(context: typer.Context) -> Settings:

@@ -137,9 +137,9 @@ def estimate(
     if target:
         _write(target, to_toml(profile_tables(device, target.stem, name or target.stem, form_factor)), replace)
     emit(estimating.terms_of(device), format, f"{name or 'device'}: what it embodies [kgCO2e]")
-    typer.echo(estimating.summary(device, target), err=format != Format.table)
+    say(estimating.summary(device, target), err=format != Format.table)
     if target and (lacking := estimating.lacking(device, target)):
-        typer.echo(lacking, err=True)
+        say(lacking, err=True)
 
 
 @app.command(epilog="Example: carbon hardware fit gpu-power.csv --profile t4")
@@ -172,7 +172,7 @@ def fit(
     _write(target, to_toml(with_curve(_tables(context, profile), fitted, target.stem, source)), replace)
     show_findings(list(findings))
     emit(_parts(fitted), format, f"{base.name}: power of one device")
-    typer.echo(_summary(fitted, target), err=format != Format.table)
+    say(_summary(fitted, target), err=format != Format.table)
 
 
 def _found(context: typer.Context, profile: str) -> Profile:
@@ -229,7 +229,7 @@ def _tell_parts(profile: Profile) -> None:
     """The parts of a profile on the terminal, a table and a line of source for each; nothing where it names none."""
     if not profile.parts:
         return
-    typer.echo()
+    say()
     frame = _parts_of(profile)
     emit(frame.drop(columns="source"), Format.table, "parts of the embodied figure [kgCO2e]")
     for part in profile.parts:

@@ -9,6 +9,7 @@ import typer
 from carbon.cli import evidence, housekeeping
 from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, now, say, settings_of, show_findings
 from carbon.cli.report import Energy, Hardware
+from carbon.cli.waiting import waiting
 from carbon.core.errors import LedgerError, NotFoundError
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ def months(
     wanted = months_of(period) if period else None
     frame = rows(_ledger(context), wanted, as_of, str(energy), str(hardware))
     if format == Format.table and output is None:
-        frame["closed_at"] = frame["closed_at"].dt.floor("s")
+        frame["closed_at"] = frame["closed_at"].dt.strftime("%Y-%m-%d")
+        frame = frame.rename(columns=lambda name: name.removesuffix("_kgco2e").replace("_", " "))
+        emit(frame, format, "months [kgCO2e]", output)
+        return
     emit(frame, format, "months", output)
 
 
@@ -100,7 +104,8 @@ def verify(context: typer.Context, format: FormatOption = Format.table) -> None:
     from carbon.ledger.audit import leftovers
     from carbon.ledger.audit import verify as audit
 
-    result = audit(_ledger(context))
+    with waiting("verifying", "entries") as bar:
+        result = audit(_ledger(context), None if bar is None else bar.of)
     if format != Format.table:
         _emit_verification(result, format)
     if result.faults:

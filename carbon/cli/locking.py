@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import guarded, now, progress_bar, say, settings_of, show_findings
-from carbon.cli.project import file_count
+from carbon.cli.common import guarded, now, say, settings_of, show_findings
+from carbon.cli.project import row_estimate
+from carbon.cli.waiting import waiting
 
 if TYPE_CHECKING:
     from carbon.locking import Closed
@@ -31,7 +32,7 @@ def close(
     from carbon.locking import close as lock
 
     settings = settings_of(context)
-    with progress_bar(file_count(context), "closing") as progress:
+    with waiting("reading", total=row_estimate(settings)) as progress:
         done = lock(settings, month, now=now(), reason=reason, progress=progress)
         show_findings(list(done.findings))
         say(_said(done))

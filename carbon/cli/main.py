@@ -51,7 +51,7 @@ class Commands(TyperGroup):
 
 
 app = typer.Typer(
-    cls=Commands, help=HELP, context_settings=CONTEXT, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+    cls=Commands, help=HELP, context_settings=CONTEXT, pretty_exceptions_enable=False, add_completion=False,
     epilog="Example: carbon demo",
 )  # fmt: skip
 
@@ -62,7 +62,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
     context: typer.Context,
     folder: Annotated[Path, typer.Option("-C", metavar="DIR", help="Project folder to run in.")] = Path(),
@@ -70,11 +70,18 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Tell the version.")
     ] = False,
 ) -> None:
-    """Scope 2 and Scope 3 of distributed AI-compute networks, in a ledger that can be traced and reckoned again."""
+    """Scope 2 and Scope 3 of distributed AI-compute networks, in a ledger that can be traced and reckoned again.
+
+    Without a command it says what to do next.
+    """
     del version
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is not a folder", param_hint="-C")
     context.obj = folder
+    if context.invoked_subcommand is None:
+        from carbon.cli.advice import tell
+
+        tell(folder)
 
 
 project.add_to(app)

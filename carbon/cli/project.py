@@ -16,15 +16,15 @@ from carbon.cli.common import (
     folder_of,
     guarded,
     now,
-    progress_bar,
     say,
     settings_of,
     show_findings,
 )
+from carbon.cli.waiting import waiting
 from carbon.core.errors import InputError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from carbon.config import Settings
     from carbon.core.findings import Finding
@@ -55,8 +55,9 @@ def demo(
 
     folder = folder or folder_of(context) / "carbon-demo"
     write_demo(folder)
-    with _truth_when_interrupted(load(folder)):
-        outcome = post(load(folder), now=now(), clock=now)
+    settings = load(folder)
+    with _truth_when_interrupted(settings), waiting("reading", total=row_estimate(settings)) as progress:
+        outcome = post(settings, now=now(), clock=now, progress=progress)
     from carbon.cli.report import print_month
 
     print_month(load(folder), LAST_MONTH)
@@ -178,7 +179,7 @@ def account(
     if cause and cause not in CAUSES:
         raise UsageError(f"--cause {cause} is none of {', '.join(CAUSES)}")
     settings = settings_of(context, **({"grid__uncovered": "report"} if allow_uncovered else {}))
-    with _truth_when_interrupted(settings), progress_bar(file_count(context), "accounting") as progress:
+    with _truth_when_interrupted(settings), waiting("reading", total=row_estimate(settings)) as progress:
         outcome = post(
             settings, window=_window(month, from_, to), now=now(), dry_run=dry_run, remove=remove, rename=rename,
             cause=cause, reason=reason, progress=progress, clock=now,
@@ -198,7 +199,7 @@ def settle(
     from carbon.settling import settle as post
 
     settings = settings_of(context)
-    with _truth_when_interrupted(settings), progress_bar(file_count(context), "settling") as progress:
+    with _truth_when_interrupted(settings), waiting("reading", total=row_estimate(settings)) as progress:
         outcome = post(
             settings, window=_window(month, None, None), now=now(), dry_run=dry_run, reason=reason, progress=progress,
             clock=now,
@@ -238,14 +239,21 @@ def _summary(outcome: Outcome, *, dry_run: bool) -> str:
 def _reckon(context: typer.Context) -> Reckoned:
     from carbon.pipeline import reckon
 
-    with progress_bar(file_count(context), "checking") as progress:
-        return reckon(settings_of(context), now=now(), progress=progress)
+    settings = settings_of(context)
+    with waiting("reading", total=row_estimate(settings)) as progress:
+        return reckon(settings, now=now(), progress=progress)
 
 
-def file_count(context: typer.Context) -> int:
-    """Files under the workload folder, for a progress bar."""
-    workload = settings_of(context).path("inputs.workload")
-    return sum(1 for _ in workload.rglob("*")) if workload.is_dir() else 1
+def row_estimate(settings: Settings) -> Callable[[], int]:
+    """About how many rows the workload has, for who waits: asked for only where somebody does."""
+
+    def rows() -> int:
+        from carbon.readers.size import rows_about
+
+        place = settings.path("inputs.workload")
+        return rows_about(path for path in (place.rglob("*") if place.is_dir() else [place]) if path.is_file())
+
+    return rows
 
 
 def _window(month: str | None, from_: str | None, to: str | None) -> Window:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from carbon.config import Settings
     from carbon.ledger.restated import Restated
     from carbon.ledger.store import Ledger
+    from carbon.report.glance import Change
     from carbon.report.ranges import Draws
 
 
@@ -152,7 +153,7 @@ def print_month(
     from carbon.report.console import print_report
     from carbon.report.monthly import months_of
     from carbon.report.months import month_notes
-    from carbon.report.notes import report_notes, warning_notes
+    from carbon.report.notes import weighed
     from carbon.report.rolling import SHOWN, Held
     from carbon.report.settledness import MOVED, movement
 
@@ -171,15 +172,33 @@ def print_month(
         hardware=hardware,
         as_of=as_of,
         entity=settings.text("entity.name"),
-        notes=[
-            *told_of_months,
-            *compared(settings, booked, entries, months_of(wanted), as_of, energy, hardware),
-            *report_notes(entries, hardware),
-            *warning_notes(told, months_of(wanted)),
-        ],
+        notes=weighed(
+            entries,
+            told,
+            months_of(wanted),
+            hardware,
+            [
+                *told_of_months,
+                *compared(settings, booked, entries, months_of(wanted), as_of, energy, hardware),
+            ],
+        ),
+        change=_change(settings, ledger, months_of(wanted), energy, hardware, as_of),
         draws=_draws(settings),
         moved=movement(ledger.entries(as_of, months_of(wanted), MOVED), energy, hardware),
     )
+
+
+def _change(
+    settings: Settings, ledger: Ledger | Restated, months: list[str], energy: str, hardware: str, as_of: str | None
+) -> Change | None:
+    """A single month against the one before it; nothing for several months."""
+    from carbon.cli.drivers import register_of
+    from carbon.report.glance import month_change
+
+    if len(months) != 1:
+        return None
+    nodes, _ = register_of(settings)
+    return month_change(ledger, months[0], energy, hardware, as_of, now=now(), nodes=nodes)
 
 
 def _bridge(settings: Settings, asked: Asked, kind: str, output: Path | None) -> None:

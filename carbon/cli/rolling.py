@@ -59,18 +59,15 @@ def answer(
 def _print_window(settings: Settings, ledger: Ledger, view: View) -> None:
     from carbon.report.console import print_report
     from carbon.report.monthly import months_of
-    from carbon.report.notes import report_notes, warning_notes
+    from carbon.report.notes import weighed
     from carbon.report.rolling import SHOWN, rolled
     from carbon.report.running import edge_note
     from carbon.report.settledness import MOVED, movement
 
     found = rolled(ledger, view.rolling or "", months_of(view.period) if view.period else (), view.as_of, SHOWN)
     told = ledger.findings(found.span.months, view.as_of)
-    notes = [
-        *edge_note(found, view.energy, view.hardware),
-        *report_notes(found.entries, view.hardware),
-        *warning_notes(told, found.span.months),
-    ]
+    edge = edge_note(found, view.energy, view.hardware)
+    notes = weighed(found.entries, told, found.span.months, view.hardware, edge)
     print_report(
         found,
         found.span.months,

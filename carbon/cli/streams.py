@@ -10,6 +10,8 @@ import unicodedata
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
+from carbon.cli.waiting import hush
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -69,8 +71,16 @@ def flushed() -> Iterator[None]:
 
 
 @contextmanager
+def clearing() -> Iterator[None]:
+    """Take off the screen what waits there: standard error is about to be written to."""
+    hush()
+    yield
+
+
+@contextmanager
 def naming_output() -> Iterator[None]:
-    """Name standard output in an OSError that has no file name."""
+    """Name standard output in an OSError that has no file name, and take off the screen what waits there."""
+    hush()
     try:
         yield
     except BrokenPipeError:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carbon.cli.common import Format, FormatOption, OutputOption, console, emit, guarded, now, settings_of
+from carbon.cli.project import row_estimate
+from carbon.cli.waiting import waiting
 from carbon.core.errors import LedgerError, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ def trace(
     """One entry from its figure down to the rows behind it, and reckoned again from the inputs as they are."""
     from carbon.trace import trace as traced
 
-    found = traced(settings_of(context), entry, now=now())
+    settings = settings_of(context)
+    with waiting("reading", total=row_estimate(settings)) as progress:
+        found = traced(settings, entry, now=now(), progress=progress)
     if format == Format.table:
         if output is not None:
             raise UsageError("a tree goes to the terminal; with -o choose --format csv or json")

@@ -21,7 +21,7 @@ from carbon.ledger.logbook import book_faults
 from carbon.ledger.place import StoreError, name_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from deltalake import DeltaTable
     from numpy.typing import NDArray
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from carbon.ledger.store import Ledger
 
     Mask = NDArray[np.bool_]
+    Progress = Callable[[int, int], None]
 
 LISTED = 20
 _COPIED = [name for name in LINES if name not in (*AMOUNTS, "period")]
@@ -43,14 +44,15 @@ class Verification(NamedTuple):
     faults: list[str]
 
 
-def verify(ledger: Ledger) -> Verification:
+def verify(ledger: Ledger, progress: Progress | None = None) -> Verification:
     """Recompute all that a ledger promises of itself, and compare its files with its log. Nothing posted is no fault.
 
     Postings are numbered from 1 without holes; each has the digest of its entries and the one before it, and is not
     recorded before it; ids match posting and place; a reversal takes back one earlier entry, once, value by value; an
     entry is booked in the month of its start or names that month in `adjusts`; the newest commit tells the same head.
     Closings follow each other, and nothing is booked in a month while it is closed.
-    Every commit up to the newest is there, whole, and every data file is there and as the log tells.
+    Every commit up to the newest is there, whole, and every data file is there and as the log tells. `progress` is told
+    how many entries were looked at, and of how many.
 
     What cannot be seen from the ledger alone: that its newest commits were removed, whole, and it was not posted to
     since (what is left is the ledger as it was before them; `leftovers` may tell of their data files), and that all of
@@ -75,7 +77,7 @@ def verify(ledger: Ledger) -> Verification:
     except LedgerError as error:
         return Verification(0, 0, list(dict.fromkeys([*faults, str(error)])))
     postings = np.unique(_postings(entries))
-    faults += [*_faults(entries, told), *_closing_faults(ledger.path, table.version(), entries)]
+    faults += [*_faults(entries, told, progress), *_closing_faults(ledger.path, table.version(), entries)]
     return Verification(len(postings), entries.num_rows, faults or _newest_faults(ledger, table))
 
 
@@ -132,8 +134,8 @@ def _closing_faults(path: Place, version: int, entries: pa.Table) -> Iterator[st
         yield from closing_faults(told, to_frame(entries.select(["posting", "entry", "period", "digest"])))
 
 
-def _faults(entries: pa.Table, told: Head | None) -> Iterator[str]:
-    yield from _chain_faults(entries)
+def _faults(entries: pa.Table, told: Head | None, progress: Progress | None) -> Iterator[str]:
+    yield from _chain_faults(entries, progress)
     frame = to_frame(entries)
     yield from _reversal_faults(frame)
     yield from _period_faults(frame)
@@ -145,7 +147,7 @@ def _faults(entries: pa.Table, told: Head | None) -> Iterator[str]:
         )
 
 
-def _chain_faults(entries: pa.Table) -> Iterator[str]:
+def _chain_faults(entries: pa.Table, progress: Progress | None) -> Iterator[str]:
     numbers, starts = np.unique(_postings(entries), return_index=True)
     ends = np.append(starts, entries.num_rows)[1:].tolist()
     last = Head(0, "", None)
@@ -153,6 +155,8 @@ def _chain_faults(entries: pa.Table) -> Iterator[str]:
         posting = entries.slice(start, end - start)
         yield from _posting_faults(number, posting, last)
         last = head_of(posting)._replace(posting=number)
+        if progress is not None:
+            progress(end, entries.num_rows)
 
 
 def _posting_faults(number: int, posting: pa.Table, last: Head) -> Iterator[str]:

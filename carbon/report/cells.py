@@ -79,6 +79,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.{0 if share in (0, 1) else 1}f} %"
 
 
+def percent_signed(share: float) -> str:
+    """A share [1] of what was before, in per cent [%] and with its sign; "" if missing."""
+    text = percent(share)
+    return f"+{text}" if share > 0 and text and not text.startswith("<") else text
+
+
 def clean(text: str) -> str:
     """Text that cannot steer a terminal: what does not print, line ends and changes of direction become U+FFFD."""
     if text.isprintable():

@@ -20,7 +20,7 @@ from carbon.report.monthly import (
     scope2_by_method,
     statement_label,
 )
-from carbon.report.notes import range_note
+from carbon.report.notes import NO_RANGE, Notes, range_note
 from carbon.report.rolling import SHOWN
 from carbon.report.settledness import settled, settled_notes
 from carbon.report.view import render_notes, render_report
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from carbon.core.findings import Finding
+    from carbon.report.glance import Change
     from carbon.report.monthly import Live
     from carbon.report.ranges import Draws
     from carbon.report.settledness import Movement
@@ -49,15 +50,16 @@ def print_report(
     hardware: str = "amortised",
     as_of: datetime | str | None = None,
     entity: str = "",
-    notes: Iterable[str] = (),
+    notes: Iterable[str] | Notes = (),
     draws: Draws = USUAL_DRAWS,
     span: str = "",
     moved: Movement | None = None,
+    change: Change | None = None,
 ) -> None:
-    """Print the report of a period for people: the total, its parts by scope and grouping (zone, product), work, notes.
+    """Print the report of a period for people: what matters on one screen, then parts by scope and grouping, work, notes.
 
     Energy in [kWh], emissions in [kgCO2e] or [tCO2e]. `span`: the time in words, where it is not the
-    months; `moved`: how far what has settled did. Raises what `monthly.report` raises.
+    months; `moved`: how far what has settled did; `change`: that against the month before. Raises what `monthly.report` raises.
     """
     words = groupings(by) or list(USUAL_GROUPINGS)
     told_apart = [*words, *({"activity"} - set(words))]  # hardware that nobody used from that of no work
@@ -71,10 +73,18 @@ def print_report(
     known = f", as known at {as_of}{midnight}" if as_of else ""
     label = f"{statement_label(energy, hardware)}{known}"
     waiting = settled_notes(settled(entries, energy, hardware, draws), moved)
-    said = [*gaps, *waiting, *notes, range_note(frame)]
+    said = _by_weight(gaps, notes, frame)
     scope2 = scope2_by_method(entries)
-    for part in render_report(frame, label, said, console.width, entity, scope2, words, work, span):
+    for part in render_report(frame, label, said, console.width, entity, scope2, words, work, span, change, waiting):
         console.print(part)
+
+
+def _by_weight(gaps: list[str], notes: Iterable[str] | Notes, frame: pd.DataFrame) -> Notes:
+    """All notes of a report: a range that is missing asks for something, one that is there is said last."""
+    told = notes if isinstance(notes, Notes) else Notes(know=list(notes))
+    ranged = range_note(frame)
+    act = [*gaps, *told.act, *([ranged] if ranged == NO_RANGE else [])]
+    return Notes(act, told.know, [*told.method, *([] if ranged == NO_RANGE else [ranged])])
 
 
 def print_table(frame: pd.DataFrame, console: Console, title: str = "", notes: Iterable[str] = ()) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from rich.text import Text
 
-from carbon.report.cells import clean, percent, round_numbers
+from carbon.report.cells import clean, percent, percent_signed, round_numbers
 from carbon.report.layout import column, fitting, table
 from carbon.report.view import render_notes
-from carbon.report.waterfall import BAR_CELLS, bars, percent_signed, signed, unit_of
+from carbon.report.waterfall import BAR_CELLS, bars, signed, unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

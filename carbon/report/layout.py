@@ -89,13 +89,13 @@ def _kept(columns: Sequence[Column], width: int) -> set[int]:
     return kept
 
 
-def table(columns: Sequence[Column], width: int, strong: Container[int] = ()) -> Table:
+def table(columns: Sequence[Column], width: int, strong: Container[int] = (), *, header: bool = True) -> Table:
     """A table of columns that fit into `width` [terminal cells]; rows whose numbers are in `strong` are bold."""
-    drawn = Table(box=_LINE, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
+    drawn = Table(box=_LINE, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0), show_header=header)
     widths = _widths(columns, width)
     for one, space in zip(columns, widths, strict=True):
-        header = Text(fold_header(one.name, space), overflow="fold")
-        drawn.add_column(header, width=space, justify="left" if one.kind == "text" else "right", overflow="fold")
+        head = Text(fold_header(one.name, space), overflow="fold")
+        drawn.add_column(head, width=space, justify="left" if one.kind == "text" else "right", overflow="fold")
     for number, row in enumerate(zip(*(one.cells for one in columns), strict=True)):
         cells = (_cell(cell, space) for cell, space in zip(row, widths, strict=True))
         drawn.add_row(*cells, style="bold" if number in strong else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,19 +12,28 @@ from carbon.report.groups import numbered
 from carbon.report.monthly import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     import pandas as pd
 
 _PLACE = ["period", "start", "node", "zone", "product", "model", "mode", "activity", "status"]
+_NO_GRID = "{} of the energy has no grid data: its emissions are in no line"
+_NO_UPSTREAM = "{} of the energy has no upstream figure: not covered, not zero"
 _NO_LOSSES = "{} of the energy has no losses line, for lack of a rate or a lifecycle figure"
 _NO_RESIDUAL = (
-    "{} of Scope 2 energy has neither an instrument nor a residual mix: market-based takes the stated fallback"
+    "{} of Scope 2 energy has neither an instrument nor a residual mix: market-based takes the stated fallback, %s"
 )
-_NO_RANGE = "No range: some entries were posted without an uncertainty; `carbon account` posts them with it."
+_LIFECYCLE = "{} of the energy has only a lifecycle figure: upstream is in it"
+_COUNTRY = "{} of the energy takes the figure of the zone's country"
+_IMPORT = "import a series (`carbon grid import`)"
+_ADD_LIFECYCLE = "add lifecycle_g_per_kwh to a series or to annual.csv ([grid] data)"
+_ADD_RATE = "add a row to td_losses.csv, or lifecycle_g_per_kwh to a series or to annual.csv ([grid] data)"
+_ADD_RESIDUAL = "add a row to residual_mix.csv ([grid] data)"
+NO_RESIDUAL = "no-residual-mix"
+NO_RANGE = "No range: some entries were posted without an uncertainty; `carbon account` posts them with it."
 _RANGE = (
-    "Range: 95 % of {:,} draws, seed {}; one draw for each meter, model and factor, shared by all that cite it. "
-    "What models and scenarios leave out is not in it."
+    "Range: 95 % of {:,} draws, seed {}; one draw for each meter, model and factor, shared by all that cite it; "
+    "without what models and scenarios leave out."
 )
 _MONTH = r" (\d{4}-\d\d)$"
 NAMED = 8
@@ -35,40 +44,85 @@ FIXED = (
 )
 
 
+class Notes(NamedTuple):
+    """Notes by weight: what asks for something to be done, what is good to know, and how figures are made, as ever."""
+
+    act: Sequence[str] = ()
+    know: Sequence[str] = ()
+    method: Sequence[str] = ()
+
+
+def weighed(
+    entries: pd.DataFrame,
+    findings: pd.DataFrame,
+    months: Collection[str],
+    hardware: str = "amortised",
+    known: Sequence[str] = (),
+) -> Notes:
+    """All that `report_notes` and `warning_notes` say, by weight and each thing once; `known` is good to know as well.
+
+    `entries` are live ones, `findings` those of Ledger.findings.
+    """
+    gaps = _gaps(entries, hardware)
+    said = [NO_RESIDUAL] if any(_ADD_RESIDUAL in note for note in gaps) else []
+    told = _told(findings[~findings["code"].isin(said)], months)
+    return Notes([*gaps, *_warnings(told)], [*known, *_remarks(told)], FIXED)
+
+
 def report_notes(entries: pd.DataFrame, hardware: str = "amortised") -> list[str]:
     """Notes on live entries: shares of energy_kwh [kWh] by what stands behind them, then what always holds."""
+    return [*_gaps(entries, hardware), *FIXED]
+
+
+def _gaps(entries: pd.DataFrame, hardware: str) -> list[str]:
+    """What no figure covers, and what one covers that stands in for a better one."""
     lines, market = statement(entries, "location", hardware), entries[entries["basis"] == "market"]
     fallback = market["factor_kind"].isin(["grid-average", "fossil"])
+    kinds = " and ".join(sorted(market.loc[fallback, "factor_kind"].unique()))
     energy = lines[(lines["phase"] == "use") & lines["energy_kwh"].notna()]
     total = energy["energy_kwh"].sum()
     use = energy[energy["kgco2e"].notna()]
     found = [
-        _share(energy[energy["kgco2e"].isna()], total, "{} of the energy has no grid data: its emissions are in no line"),
+        _share(energy[energy["kgco2e"].isna()], total, _NO_GRID, _IMPORT),
         _hardware(lines[lines["kgco2e"].isna() & lines["energy_kwh"].isna()]),
-        _share(use[use["factor_kind"] == "lifecycle"], total, "{} of the energy has only a lifecycle figure: upstream is in it"),
-        _share(use[use["factor"].str.contains("/for ")], total, "{} of the energy takes the figure of the zone's country"),
-        _share(_without(use, lines, "upstream"), total, "{} of the energy has no upstream figure: not covered, not zero"),
-        _share(_without(use, lines, "losses"), total, _NO_LOSSES),
-        _share(market[fallback], market["energy_kwh"].sum(), _NO_RESIDUAL),
+        _share(_without(use, lines, "upstream"), total, _NO_UPSTREAM, _ADD_LIFECYCLE),
+        _share(_without(use, lines, "losses"), total, _NO_LOSSES, _ADD_RATE),
+        _share(market[fallback], market["energy_kwh"].sum(), _NO_RESIDUAL % kinds, _ADD_RESIDUAL),
+        _share(use[use["factor_kind"] == "lifecycle"], total, _LIFECYCLE),
+        _share(use[use["factor"].str.contains("/for ")], total, _COUNTRY),
     ]  # fmt: skip
-    return [*(note for note in found if note), *FIXED]
+    return [note for note in found if note]
 
 
 def range_note(frame: pd.DataFrame) -> str:
     """What the range of a report table (`attrs` of carbon.report.monthly.summarise) rests on, and what it leaves out."""
     if math.isnan(frame.attrs["kgco2e_low"]):
-        return _NO_RANGE
+        return NO_RANGE
     return _RANGE.format(frame.attrs["draws"], frame.attrs["seed"])
 
 
 def warning_notes(findings: pd.DataFrame, months: Collection[str]) -> list[str]:
     """What the accounting noted, and one line for each kind of its warnings that the lines do not show (Ledger.findings)."""
-    told = findings[~findings["code"].isin(SAID_BY_LINES) & _concerns(findings["value"], months)]
-    noted, warned = (told[told["severity"] == severity] for severity in (NOTE, WARNING))
-    return [
-        *map(_noted, _findings(noted)),
-        *(_warned(_findings(rows)) for _, rows in warned.groupby("code", sort=True)),
-    ]
+    told = _told(findings, months)
+    return [*_remarks(told), *_warnings(told)]
+
+
+def _told(findings: pd.DataFrame, months: Collection[str]) -> pd.DataFrame:
+    return findings[~findings["code"].isin(SAID_BY_LINES) & _concerns(findings["value"], months)]
+
+
+def _warnings(told: pd.DataFrame) -> list[str]:
+    """One line for each kind of warning."""
+    warned = told[told["severity"] == WARNING]
+    return [_warned(_findings(rows)) for _, rows in warned.groupby("code", sort=True)]
+
+
+def _remarks(told: pd.DataFrame) -> list[str]:
+    """One line for each kind of what was noted, in the order that it was noted in."""
+    kinds: dict[tuple[str, ...], list[Finding]] = {}
+    for finding in _findings(told[told["severity"] == NOTE]):
+        kinds.setdefault((finding.code, finding.column, finding.mend), []).append(finding)
+    return [_noted(some) for some in kinds.values()]
 
 
 def _concerns(values: pd.Series, months: Collection[str]) -> pd.Series:
@@ -82,13 +136,25 @@ def _findings(rows: pd.DataFrame) -> list[Finding]:
     return [Finding(*cells) for cells in told.where(told.notna(), None).itertuples(index=False)]
 
 
-def _noted(finding: Finding) -> str:
-    return f"{finding.column} {finding.value}: {finding.problem}; {finding.mend}".lstrip(" :")
+def _noted(findings: list[Finding]) -> str:
+    """What is noted of each thing, and once what is to be said of all."""
+    first = findings[0]
+    said = "; ".join(f"{finding.value}: {finding.problem}".lstrip(" :") for finding in dict.fromkeys(findings))
+    return f"{first.column} {said}; {first.mend}".lstrip(" :")
 
 
 def _warned(findings: list[Finding]) -> str:
-    others = f", and {len(findings) - 1} more like it (`carbon check` lists them)" if len(findings) > 1 else ""
-    return f"Accounting warned: {str(findings[0]).removeprefix('warning: ')}{others}"
+    """The first of a kind, with the values of all where they differ in nothing else, else with their number."""
+    first = findings[0]
+    values = list(dict.fromkeys(str(finding.value) for finding in findings if finding.value))
+    alike = {finding._replace(value=first.value) for finding in findings} == {first}
+    rest = 0 if alike else len(findings) - 1
+    more = f" (and {', '.join(values[1:NAMED])}{f', {len(values) - NAMED} more' if len(values) > NAMED else ''})"
+    text = str(first).removeprefix("warning: ")
+    if alike and len(values) > 1:
+        text += more
+    others = f", and {rest} more like it (`carbon check` lists them)" if rest else ""
+    return f"Accounting warned: {text}{others}"
 
 
 def _without(use: pd.DataFrame, lines: pd.DataFrame, phase: str) -> pd.DataFrame:
@@ -108,6 +174,9 @@ def _hardware(uncovered: pd.DataFrame) -> str:
     return f"Hardware: {' and '.join(phases)} not covered, not zero ({named})"
 
 
-def _share(lines: pd.DataFrame, total: float, text: str) -> str:
+def _share(lines: pd.DataFrame, total: float, text: str, mend: str = "") -> str:
+    """A fact of a share of the energy, its zones, and how to mend it; "" where nothing is concerned."""
     share = lines["energy_kwh"].sum() / total if total else 0.0
-    return f"{text.format(f'{share:.1%}')} ({', '.join(sorted(lines['zone'].unique()))})" if share else ""
+    if not share:
+        return ""
+    return f"{text.format(f'{share:.1%}')} ({', '.join(sorted(lines['zone'].unique()))}){f'; {mend}' if mend else ''}"

@@ -12,6 +12,8 @@ from rich.text import Text
 from carbon.report.cells import amount, clean, exact, percent, round_numbers
 from carbon.report.layout import Column, column, fitting, table
 from carbon.report.monthly import GROUPINGS, month_spans
+from carbon.report.notes import Notes
+from carbon.report.screen import SCREEN, bar, change_line, lines_of, render_bars, render_causes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from carbon.report.cells import Cell
+    from carbon.report.glance import Change
 
 SCOPES = {1: "Scope 1 direct", 2: "Scope 2 purchased electricity", 3: "Scope 3 value chain"}
 CATEGORIES = {
@@ -42,7 +45,7 @@ INSTRUMENTS = "instruments"
 _TONNES_FROM_KG = 10_000_000
 _NAME_LEAST = 30
 _BAR_CELLS = 8
-_EIGHTHS = " ▏▎▍▌▋▊▉"
+TITLES = ("To do", "Good to know", "How it is reckoned")
 
 
 class Part(NamedTuple):
@@ -57,28 +60,37 @@ class Part(NamedTuple):
 def render_report(
     frame: pd.DataFrame,
     label: str,
-    notes: Iterable[str] = (),
+    notes: Iterable[str] | Notes = (),
     width: int = 80,
     entity: str = "",
     scope2: Mapping[str, float] | None = None,
     by: Sequence[str] | None = None,
     work: Table | None = None,
     span: str = "",
+    change: Change | None = None,
+    settled: Sequence[str] = (),
 ) -> list[RenderableType]:
     """Renderables of a report table, each no wider than `width` [terminal cells].
 
-    The total under its label, a table by scope, category and phase [kWh, kgCO2e or tCO2e], one by month where there are
-    several, one for each grouping column that the table has or of those in `by`, `work` (intensities), and the notes.
-    `span`: the time in words, where it is not whole months.
+    First what fits one screen: the total under its label, the change against the month before, what is settled (in words),
+    the largest causes and parts as bars. Then a table by scope, category and phase [kWh, kgCO2e or tCO2e], one by month
+    where there are several, one for each grouping column that the table has or of those in `by`, `work` (intensities), and
+    the notes. `span`: the time in words, where it is not whole months.
     """
     names = [name for name in GROUPINGS if name in (frame if by is None else by)]
     if frame["month"].nunique() > 1:
         names.insert(0, "month")
     tables = [_parts_table(name, parts_by(frame, name), frame, width) for name in names]
-    shown: list[RenderableType] = [headline(frame, label, entity, scope2, span)]
+    top = headline(frame, label, entity, scope2, span, change, settled)
+    causes = render_causes(change, width)
+    room = SCREEN - lines_of(top.plain, width) - (causes.row_count + 1 if causes.row_count else 0) - 1
+    parts = render_bars(phase_parts(frame), width, room)
     units = [work] if work is not None else []
-    for one in [_parts_table("", scope_parts(frame), frame, width), *tables, *units, render_notes(notes)]:
+    shown: list[RenderableType] = [top]
+    for one in [causes, parts, _parts_table("", scope_parts(frame), frame, width), *tables, *units]:
         shown += ["", one] if one.row_count else []
+    for title, bullets in _note_tables(notes):
+        shown += ["", *([Text(title, "bold")] if title else []), bullets]
     return shown
 
 
@@ -92,21 +104,41 @@ def render_notes(notes: Iterable[str]) -> Table:
     return bullets
 
 
+def _note_tables(notes: Iterable[str] | Notes) -> list[tuple[str, Table]]:
+    """Notes under what they are, those that ask for something first; what holds always is one note."""
+    if not isinstance(notes, Notes):
+        notes = Notes(know=list(notes))
+    kinds = zip(TITLES, (notes.act, notes.know, [" ".join(notes.method)] if notes.method else []), strict=True)
+    return [(title, render_notes(some)) for title, some in kinds if some]
+
+
 def headline(
-    frame: pd.DataFrame, label: str, entity: str = "", scope2: Mapping[str, float] | None = None, span: str = ""
+    frame: pd.DataFrame,
+    label: str,
+    entity: str = "",
+    scope2: Mapping[str, float] | None = None,
+    span: str = "",
+    change: Change | None = None,
+    settled: Sequence[str] = (),
 ) -> Text:
-    """The total [kgCO2e or tCO2e], how it is to be read, Scope 2 by each method [kg], energy [kWh], provisional, tiers."""
+    """The total [kgCO2e or tCO2e], how it is to be read, Scope 2 by each method [kg], energy, what is settled, the change.
+
+    Without words of what is `settled` the provisional share is named.
+    """
     energy = _sum(frame["energy_kwh"].dropna())
     share = percent(provisional_share(frame)) or "unknown share"
     facts = [f"{round_numbers([energy])[0]} kWh at the meter"] if frame["energy_kwh"].notna().any() else []
+    facts += [] if settled else [f"provisional: {share} of the emissions"]
     tiers = ", ".join(f"{clean(tier)} {percent(part)}" for tier, part in tier_shares(frame).items())
     lines = [
         Text(f"Emissions of {clean(entity)}{', ' if entity else ''}{span or month_spans(frame['month'])}", "bold"),
         Text(amount(_sum(frame["kgco2e"])) + _interval(frame), "bold green"),
         Text(clean(label)),
         *([Text(f"Scope 2: {_by_method(scope2)}")] if scope2 and len(scope2) > 1 else []),
-        Text(" · ".join([*facts, f"provisional: {share} of the emissions"])),
+        *([Text(" · ".join(facts))] if facts else []),
         *([Text(f"grid data: {tiers} of the energy")] if tiers else []),
+        *(Text(clean(line)) for line in settled),
+        *([Text(clean(change_line(change)), "bold")] if change else []),
     ]
     return Text("\n", overflow="fold").join(lines)
 
@@ -162,6 +194,14 @@ def scope_parts(frame: pd.DataFrame) -> list[Part]:
     return [*parts, Part("Total", *_pair(_rows(frame)), strong=True)]
 
 
+def phase_parts(frame: pd.DataFrame) -> list[tuple[str, float]]:
+    """Emissions [kg] of each phase of each scope, by name."""
+    return [
+        (f"Scope {scope} {phase}", _pair(_rows(rows))[1])
+        for (scope, phase), rows in frame.groupby(["scope", "phase"], sort=True)
+    ]
+
+
 def _category_parts(category: int, rows: pd.DataFrame) -> list[Part]:
     name = f"  {category} {CATEGORIES.get(category, '(see the Scope 3 Standard)')}"
     phases = _phase_parts(rows, "    ")
@@ -197,7 +237,7 @@ def _columns(name: str, parts: Sequence[Part], total: float, tonnes: bool) -> li
         column("kWh", energy, "number"),
         column("tCO2e" if tonnes else "kgCO2e", mass, "number"),
         column("share", [percent(share) for share in shares], "number"),
-        column("", [_bar(share) for share in shares], "text", least=_BAR_CELLS),
+        column("", [bar(share, _BAR_CELLS) for share in shares], "text", least=_BAR_CELLS),
     ]
     return columns if any(energy) else [columns[0], *columns[2:]]
 
@@ -208,14 +248,6 @@ def _with_rest(parts: Sequence[Part]) -> list[Part]:
         return list(parts)
     rest = [(part.energy_kwh, part.kgco2e) for part in parts[PARTS_SHOWN:]]
     return [*parts[:PARTS_SHOWN], Part(f"({len(rest):,} others)", *_pair(rest))]
-
-
-def _bar(share: float) -> str:
-    """A bar of eighths of a cell, at least one where there is anything; parts below 0 have none."""
-    if not share > 0:
-        return ""
-    full, eighths = divmod(max(round(min(share, 1) * 8 * _BAR_CELLS), 1), 8)
-    return "█" * full + _EIGHTHS[eighths].strip()
 
 
 def _interval(frame: pd.DataFrame) -> str:

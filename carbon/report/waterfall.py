@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from carbon.report.bridge import BEFORE, GROUPS, NEW, Restated, restated
-from carbon.report.cells import clean, percent, round_numbers
+from carbon.report.cells import clean, percent, percent_signed, round_numbers
 from carbon.report.layout import column, fitting, table
 from carbon.report.view import render_notes
 
@@ -113,12 +113,6 @@ def signed(values: Sequence[float]) -> list[str]:
         f"+{text}" if value > 0 and 0 < at < len(values) - 1 and not text.startswith("<") else text
         for at, (value, text) in enumerate(zip(values, texts, strict=True))
     ]
-
-
-def percent_signed(share: float) -> str:
-    """A share [1] of what was before, in per cent [%] and with its sign; "" if missing."""
-    text = percent(share)
-    return f"+{text}" if share > 0 and text and not text.startswith("<") else text
 
 
 def unit_of(values: Sequence[float]) -> tuple[str, float]:

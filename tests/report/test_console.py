@@ -63,8 +63,15 @@ def test_report_for_people_as_a_whole() -> None:
 Emissions of Acme, 2026-10
 2 tCO2e
 location-based, amortised hardware (management view)
-2,000 kWh at the meter · provisional: 16.0 % of the emissions
+2,000 kWh at the meter
 grid data: measured 60.0 %, typical 40.0 % of the energy
+Settled: 84.0 % of the emissions; the provisional 16.0 % (320 kg) may move, by
+how much is not known: some of it was posted without an uncertainty.
+
+  Scope 3 manufacturing  1,360 kg  68.0 %  ████████████████▍
+  Scope 2 use              560 kg  28.0 %  ██████▊
+  Scope 3 upstream          60 kg   3.0 %  ▊
+  Scope 3 losses            20 kg   1.0 %  ▎
 
                                     kWh  kgCO2e   share
 ─────────────────────────────────────────────────────────────────
@@ -87,11 +94,12 @@ product                       kWh  kgCO2e   share
 (hardware, not attributed)          1,360  68.0 %  █████▌
 chat                        2,000     640  32.0 %  ██▌
 
-• Settled: 84.0 % of the emissions; the provisional 16.0 % (320 kg) may move, by
-  how much is not known: some of it was posted without an uncertainty.
-• [b]a[/b] note
+To do
 • No range: some entries were posted without an uncertainty; `carbon account`
-  posts them with it."""
+  posts them with it.
+
+Good to know
+• [b]a[/b] note"""
 
 
 def test_headline_of_a_small_network_is_in_kilograms_and_names_its_basis() -> None:
@@ -102,7 +110,7 @@ def test_headline_of_a_small_network_is_in_kilograms_and_names_its_basis() -> No
         "0.2500 kgCO2e",
         "market-based, hardware as incurred",
         "Scope 2: 0.5000 kgCO2e location-based, 0.2500 kgCO2e market-based",
-        "provisional: 0 % of the emissions",
+        "Settled: 100 % of the emissions.",
     ]
 
 
