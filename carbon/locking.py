@@ -37,7 +37,8 @@ def close(
     Raises InputError when the inputs have an error, or say something else than the ledger; UsageError for a month that
     has not ended or is closed already; NotFoundError for one that the ledger has no entry of. Nothing is closed then.
     """
-    ledger = Ledger(settings.path("ledger.path"))
+    ledger = Ledger(settings.path("ledger.path"), settings.text("entity.name"))
+    ledger.require_own()
     closing(ledger.closed(), EMPTY, now, month)  # refuses what can be refused without reading everything
     held = ledger.restated().live(columns=("period", "status"))
     if not (held["period"] == month).any():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, epilog="Example: carbon ledger log")
 _SHOWN = ("entry", "start", "phase", "basis", "node", "energy_kwh", "kgco2e", "reverses")
+_CLOSINGS = ("number", "action", "month", "recorded_at", "posting", "reason")
 _POSTINGS = ("posting", "recorded_at", "entries", "reversals", "cause", "reason", "digest")
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")]
 
@@ -31,12 +32,16 @@ def _ledger(context: typer.Context) -> Ledger:
 @app.command(epilog="Example: carbon ledger log")
 @guarded
 def log(context: typer.Context, as_of: AsOf = None, format: FormatOption = Format.table) -> None:  # noqa: A002
-    """One line a posting: when, how much, why."""
-    postings = _ledger(context).postings(as_of=as_of)
+    """One line a posting: when, how much, why; as a table, closings and reopenings too."""
+    ledger = _ledger(context)
+    postings, closings = ledger.postings(as_of=as_of), ledger.closings(as_of)
     if format == Format.table:
         postings["digest"] = postings["digest"].str[:12]
-        postings["recorded_at"] = postings["recorded_at"].dt.floor("s")
+        for frame in (postings, closings):
+            frame["recorded_at"] = frame["recorded_at"].dt.floor("s")
     emit(postings, format, "postings", shown=_POSTINGS)
+    if format == Format.table and len(closings):
+        emit(closings, format, "closings", shown=_CLOSINGS)
 
 
 @app.command(epilog="Example: carbon ledger show 2026-10 --format csv -o entries.csv")

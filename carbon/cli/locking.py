@@ -47,8 +47,11 @@ def reopen(
     """Unlock a closed month and all after it. What was booked elsewhere for them stays there."""
     from carbon.ledger.store import Ledger
 
-    made = Ledger(settings_of(context).path("ledger.path")).reopen(month, recorded_at=now(), reason=reason)
-    say(f"{month} and all after it are open again; closed are the months to {made.closed}")
+    settings = settings_of(context)
+    ledger = Ledger(settings.path("ledger.path"), settings.text("entity.name"))
+    made = ledger.reopen(month, recorded_at=now(), reason=reason)
+    closed = f"closed are the months to {made.closed}" if made.closed else "no month is closed"
+    say(f"{month} and all after it are open again; {closed}")
 
 
 def _said(done: Closed) -> str:

@@ -62,7 +62,10 @@ def parse_instant(text: str) -> int:
         raise ValueError("not an ISO 8601 time") from None
     if moment.tzinfo is None:
         raise ValueError("has no offset from UTC")
-    return to_us(moment)
+    try:
+        return to_us(moment.astimezone(UTC))
+    except OverflowError:
+        raise ValueError("not within the years 1 to 9999 in UTC") from None
 
 
 def us_of(times: pd.Series, missing: int = 0) -> NDArray[np.int64]:

@@ -11,12 +11,14 @@ from carbon.core.errors import LedgerError, NotFoundError, UsageError
 from carbon.core.findings import shown
 from carbon.core.time import isoformat, month_number, to_us
 from carbon.ledger.audit import verify
+from carbon.ledger.closing import NEVER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
 
+    from carbon.ledger.closing import State
     from carbon.ledger.store import Ledger
 
 FORMAT = "carbon-anchor@1"
@@ -25,7 +27,10 @@ _MOST_BYTES = 65_536
 
 
 class Anchor(NamedTuple):
-    """A posting to hold the ledger to: its number, entries, digest and time; the entity, and the month it was made for."""
+    """A posting to hold the ledger to: its number, entries, digest and time; the entity, and the month it was made for.
+
+    `closings` and `closing` are how many closings and reopenings there were then, and the digest of the newest.
+    """
 
     entity: str
     month: str | None
@@ -33,6 +38,8 @@ class Anchor(NamedTuple):
     entries: int
     recorded_at: str
     digest: str
+    closings: int
+    closing: str
 
 
 def anchor(ledger: Ledger, entity: str, month: str | None = None) -> Anchor:
@@ -48,7 +55,7 @@ def anchor(ledger: Ledger, entity: str, month: str | None = None) -> Anchor:
     if booked.empty:
         known = ", ".join(sorted(entries["period"].unique())) or "none yet; run `carbon account` first"
         raise NotFoundError(f"the ledger has no entries{f' for {month}' if month else ''}; months that it has: {known}")
-    return _of(entries, int(booked["posting"].max()), entity, month)
+    return _of(entries, int(booked["posting"].max()), entity, month, ledger.closed())
 
 
 def to_json(one: Anchor) -> str:
@@ -77,7 +84,7 @@ def check(ledger: Ledger, kept: Anchor) -> None:
     if not (entries["posting"] == kept.posting).any():
         newest = int(entries["posting"].max()) if len(entries) else 0
         raise LedgerError(f"the ledger has no posting {kept.posting}, its newest is {newest}; restore it from a copy")
-    found = _of(entries, kept.posting, kept.entity, kept.month)
+    found = _of(entries, kept.posting, kept.entity, kept.month, NEVER)
     for name in ("digest", "recorded_at", "entries"):
         mine, told = getattr(found, name), getattr(kept, name)
         if mine != told:
@@ -86,11 +93,18 @@ def check(ledger: Ledger, kept: Anchor) -> None:
                 "was written anew: restore it from a copy"
             )
 
+    made = ledger.closings().set_index("number")["digest"]
+    if kept.closings and made.get(kept.closings) != kept.closing:
+        raise LedgerError(
+            f"the ledger has no closing {kept.closings} with digest {kept.closing}, as the anchor has; restore it from a copy"
+        )
 
-def _of(entries: pd.DataFrame, posting: int, entity: str, month: str | None) -> Anchor:
+
+def _of(entries: pd.DataFrame, posting: int, entity: str, month: str | None, state: State) -> Anchor:
     group = entries[entries["posting"] == posting]
     recorded_at = isoformat(to_us(group["recorded_at"].iloc[0].to_pydatetime()))
-    return Anchor(entity, month, posting, len(group), recorded_at, str(group["digest"].iloc[0]))
+    told = (entity, month, posting, len(group), recorded_at, str(group["digest"].iloc[0]))
+    return Anchor(*told, state.number, state.digest)
 
 
 def _require_whole(ledger: Ledger) -> None:
@@ -109,6 +123,12 @@ def _parsed(told: Any) -> Anchor:
         raise ValueError("entity, month, recorded_at or digest is not well formed")
     if not all(type(count) is int and count > 0 for count in (one.posting, one.entries)):
         raise ValueError("posting and entries are not whole numbers above 0")
+    if (
+        type(one.closings) is not int
+        or one.closings < 0
+        or not _DIGEST.fullmatch(str(one.closing) if one.closings else "0" * 64)
+    ):
+        raise ValueError("closings and closing are not well formed")
     if datetime.fromisoformat(one.recorded_at).tzinfo is None:
         raise ValueError("recorded_at has no offset from UTC")
     if one.month is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from carbon.core.errors import UsageError
+from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.time import month_number, month_range_us, month_text, to_us
 from carbon.ledger.causes import STOOD
 from carbon.ledger.codes import codes
@@ -86,15 +86,25 @@ def closing(before: State, last: Head, recorded_at: datetime, month: str, reason
     return _next(before, last, recorded_at, CLOSE, month, month, reason)
 
 
-def reopening(before: State, last: Head, recorded_at: datetime, month: str, reason: str) -> Closing:
-    """The reopening of a month and all after it. Raises UsageError for one that is not closed, or without a reason."""
+def reopening(
+    before: State, last: Head, recorded_at: datetime, month: str, reason: str, months: Sequence[str]
+) -> Closing:
+    """The reopening of a month and all after it, of a ledger with entries of `months`, sorted.
+
+    Raises UsageError for one that is not closed, or without a reason, NotFoundError for one before the first of `months`.
+    """
     number = month_number(month)
     if not reason.strip():
         raise UsageError(f"give the reason to reopen {month}, in words: --reason")
     if month > before.closed:
         closed = f"closed are all months to {before.closed}" if before.closed else "no month is closed"
         raise UsageError(f"{month} is not closed; {closed}")
-    return _next(before, last, recorded_at, REOPEN, month, month_text(number - 1), reason.strip())
+    if month < months[0]:
+        raise NotFoundError(
+            f"the ledger has no month before {months[0]}; reopen {months[0]}, and all its months are open"
+        )
+    closed = month_text(number - 1) if month > months[0] else ""
+    return _next(before, last, recorded_at, REOPEN, month, closed, reason.strip())
 
 
 def _next(

@@ -233,15 +233,29 @@ def require_newest(path: Place, table: DeltaTable, last: Head) -> None:
         )
 
 
-def _hashes(path: Place, table: DeltaTable, files: Sequence[DataFile]) -> dict[str, str]:
-    """SHA-256 of data files by name, from the commits that added them; {} unless each has one."""
+def require_unchanged(path: Place, table: DeltaTable, periods: Sequence[str]) -> None:
+    """Raise LedgerError unless the data files of months are byte by byte what was posted, as far as commits tell.
+
+    What is compared with a file that was changed would take back what was never posted.
+    """
+    files = [file for file in data_files(path, table) if file.period in periods]
+    told = _hashes(path, table, files, all_of_them=False)
+    fault = bytes_fault(path, [file for file in files if name_in(path, file.path) in told], told) if told else ""
+    if fault:
+        raise LedgerError(
+            f"{path}: {fault}; nothing was posted; see `carbon ledger verify`, and restore it from a copy"
+        )
+
+
+def _hashes(path: Place, table: DeltaTable, files: Sequence[DataFile], *, all_of_them: bool = True) -> dict[str, str]:
+    """SHA-256 of data files by name, from the commits that added them; with `all_of_them` {} unless each has one."""
     names = {name_in(path, file.path) for file in files}
     told: dict[str, str] = {}
     for info in infos(path, table.version()):
         told |= {name: sha256 for name, sha256 in object_of(info.get(FILES)).items() if name in names}
         if len(told) == len(names):
             return told
-    return {}
+    return {} if all_of_them else told
 
 
 def _transaction_fault(table: DeltaTable, last: Head) -> str:

@@ -82,6 +82,7 @@ def book_faults(path: Place, table: DeltaTable) -> Iterator[str]:
     except _UNREADABLE:
         return
     yield from chain.from_iterable(_commit_faults(path, commits, commit) for commit in commits)
+    yield from _twice_told(path, commits)
     yield from _data_faults(path, table, commits)
     try:
         fault = _state_fault(path, table, commits)
@@ -186,6 +187,18 @@ def _commit_faults(path: Place, commits: Sequence[Logged], commit: Logged) -> It
                 f"{commit_file(path, before)}: this commit was changed: its SHA-256 is not that which version "
                 f"{commit.version} was made on; {_MEND}"
             )
+
+
+def _twice_told(path: Place, commits: Sequence[Logged]) -> Iterator[str]:
+    """Commits that tell of a posting, or add a data file, which one before them did: copies in the place of others."""
+    known: set[str] = set()
+    for commit in commits:
+        told = {str(added.get("path")) for added in commit.actions.get("add", [])}
+        told |= {str(commit.info["posting"])} if "posting" in commit.info else set()
+        if told & known:
+            file = commit_file(path, commit.version)
+            yield f"{file}: this commit repeats one before it, and is in the place of another; {_MEND}"
+        known |= told
 
 
 def _data_faults(path: Place, table: DeltaTable, commits: Sequence[Logged]) -> Iterator[str]:

@@ -32,6 +32,7 @@ from carbon.ledger.delta import (
     periods_of,
     read,
     require_newest,
+    require_unchanged,
 )  # fmt: skip
 from carbon.ledger.entries import LINES, SCHEMA, in_order, number, to_frame
 from carbon.ledger.files import data_files, fields_of, read_file
@@ -86,7 +87,7 @@ class Ledger:
     Every method reads the table anew, so that postings of other processes are seen.
     """
 
-    def __init__(self, path: str | Place, entity: str = "", renamed: bool = False) -> None:
+    def __init__(self, path: str | Place, entity: str | None = None, renamed: bool = False) -> None:
         """Name the folder, or `s3://bucket/prefix`, and the entity that posts to it; nothing is read or made yet.
 
         A ledger that belongs to another entity refuses postings, unless it is the same one `renamed`; without a name
@@ -172,9 +173,13 @@ class Ledger:
     def reopen(self, month: str, *, recorded_at: datetime, reason: str) -> Closing:
         """Reopen a closed month and all after it; what was booked elsewhere for them stays there.
 
-        Raises UsageError for a month that is not closed or a reason without words, LedgerError as `post`.
+        Raises UsageError for a month that is not closed or a reason without words, NotFoundError for one before the first
+        of the ledger, LedgerError as `post`.
         """
-        return self._note(lambda state, last, moment: reopening(state, last, moment, month, reason), recorded_at)
+        months = self.months()
+        return self._note(
+            lambda state, last, moment: reopening(state, last, moment, month, reason, months), recorded_at
+        )
 
     def months(self) -> list[str]:
         """Months (`YYYY-MM`) that have entries, sorted; what was taken back counts. Raises as `entries` does."""
@@ -345,6 +350,8 @@ class Ledger:
         """Entries about `months`, which is their `period`; `booked` tells the month they stand in, which may be a later one."""
         known = set(months) if not state.number or table is None else periods_of(self.path, table)
         reach = [month for month in known if month >= min(months, default="")]
+        if table is not None:
+            require_unchanged(self.path, table, reach)
         entries = to_frame(in_order(self._read(table, sorted(reach), _COMPARED)))
         found = entries.assign(booked=entries["period"], period=own_month(entries))
         return found[found["period"].isin(set(months))].reset_index(drop=True) if state.number else found

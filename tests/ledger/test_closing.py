@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carbon.core.errors import LedgerError, NotFoundError, UsageError
+from carbon.ledger.anchor import anchor, check
 from carbon.ledger.audit import verify
 from carbon.ledger.store import Ledger
 from tests.ledger.lines import frame, line
@@ -128,8 +131,8 @@ def test_as_of_tells_what_was_closed_then(history: History) -> None:
     history.reopen("2026-01")
     assert history.ledger.closings(before)["action"].tolist() == ["close"]
     assert history.ledger.closings()["action"].tolist() == ["close", "reopen"]
-    assert history.ledger.closings()["closed"].tolist() == ["2026-01", "2025-12"]
-    assert history.ledger.closed().closed == "2025-12"
+    assert history.ledger.closings()["closed"].tolist() == ["2026-01", ""]
+    assert history.ledger.closed().closed == ""
 
 
 @pytest.mark.parametrize(("month", "now", "told"), [
@@ -251,3 +254,48 @@ def test_any_history_says_its_last_state_and_leaves_closed_months_alone(first: d
         assert history.restated() == state
         assert verify(history.ledger).faults == []
         assert sum(history.booked().values()) == pytest.approx(sum(state.values()))
+
+
+def test_a_copy_of_the_commit_before_in_the_place_of_a_closing_is_seen(history: History) -> None:
+    """What it repeats gives it away; the newest closing would be gone, and its month open."""
+    history.close("2026-01")
+    history.post({("2026-01", "n1"): 10.0, ("2026-02", "n1"): 21.0})
+    history.close("2026-02")
+    newest = commit_with(history, "carbon.closing")
+    newest.write_text(commit_with(history, "carbon.files").read_text())
+    assert any("repeats one before it" in fault for fault in verify(history.ledger).faults)
+
+
+def test_an_anchor_knows_of_the_closing_that_was_removed_with_its_commit(history: History) -> None:
+    kept = anchor(history.ledger, "us")
+    history.close("2026-01")
+    after = anchor(history.ledger, "us")
+    assert (kept.closings, after.closings) == (0, 1)
+    check(history.ledger, after)
+    commit_with(history, "carbon.closing").unlink()
+    check(history.ledger, kept)
+    with pytest.raises(LedgerError, match="has no closing 1"):
+        check(history.ledger, after)
+
+
+def test_a_month_before_the_first_is_not_reopened(history: History) -> None:
+    history.close("2026-01")
+    with pytest.raises(NotFoundError, match="no month before 2026-01"):
+        history.reopen("2025-12")
+    history.reopen("2026-01")
+    assert history.ledger.closed().first_open == ""
+
+
+def test_nothing_is_posted_beside_a_data_file_that_was_changed(history: History) -> None:
+    """Also where it is not of the newest posting: else a reversal would take back what was never posted."""
+    history.post({("2026-01", "n1"): 10.0, ("2026-02", "n1"): 21.0})
+    file = next((history.ledger.path / "period=2026-01").glob("*.parquet"))
+    whole = file.read_bytes()
+    table = pq.ParquetFile(file).read()
+    at = table.schema.get_field_index("kgco2e")
+    pq.write_table(table.set_column(at, "kgco2e", pa.array([11.0] * len(table))), file)
+    with pytest.raises(LedgerError, match="was changed; nothing was posted"):
+        history.post({("2026-01", "n1"): 10.0, ("2026-02", "n1"): 22.0})
+    file.write_bytes(whole)
+    history.post({("2026-01", "n1"): 10.0, ("2026-02", "n1"): 22.0})
+    assert verify(history.ledger).faults == []

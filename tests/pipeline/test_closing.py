@@ -196,5 +196,32 @@ def test_an_evidence_pack_lists_the_closings(accounted: Project) -> None:
     assert accounted.run("ledger", "export", str(accounted.folder / "pack")).code == 0
     table = pd.read_csv(accounted.folder / "pack" / "closings.csv")
     assert table["action"].tolist() == ["close", "reopen"]
-    assert table["closed"].tolist() == ["2024-06", "2024-05"]
+    assert table["closed"].fillna("").tolist() == ["2024-06", ""]
     assert table["reason"].tolist()[1] == "'=why"
+
+
+def test_another_entity_neither_closes_nor_reopens(accounted: Project) -> None:
+    accounted.run("close", "2024-06")
+    accounted.settings('[entity]\nname = "Other"\n')
+    for words in (("close", "2024-07"), ("reopen", "2024-06", "--reason", "x")):
+        result = accounted.run(*words)
+        assert (result.code, result.out) == (4, "")
+        assert "belongs to 'Small network', and the project to 'Other'" in result.err
+    accounted.settings('[entity]\nname = ""\n')
+    assert accounted.run("account").code == 4
+
+
+def test_the_log_lists_closings_and_why(accounted: Project) -> None:
+    accounted.run("close", "2024-06")
+    accounted.run("reopen", "2024-06", "--reason", "read twice")
+    out = accounted.run("ledger", "log").out
+    assert "closings" in out
+    assert "read twice" in out
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+@pytest.mark.parametrize("option", ["--as-of", "--against"])
+def test_a_time_beyond_all_years_is_one_line(accounted: Project, option: str, time: str) -> None:
+    result = accounted.run("report", "2024-06", option, time)
+    assert result.code == 2, result.text
+    assert "not within the years 1 to 9999" in result.err
