@@ -184,7 +184,7 @@ def print_month(
         ),
         change=_change(settings, ledger, months_of(wanted), energy, hardware, as_of),
         draws=_draws(settings),
-        moved=movement(ledger.entries(as_of, months_of(wanted), MOVED), energy, hardware),
+        moved=movement(ledger.entries(as_of, months_of(wanted), MOVED, coded=True), energy, hardware),
     )
 
 

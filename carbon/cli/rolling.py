@@ -80,7 +80,7 @@ def _print_window(settings: Settings, ledger: Ledger, view: View) -> None:
         notes=notes,
         draws=view.draws,
         span=f"{view.rolling}, {found.span}",
-        moved=movement(ledger.entries(view.as_of, found.span.months, MOVED), view.energy, view.hardware),
+        moved=movement(ledger.entries(view.as_of, found.span.months, MOVED, coded=True), view.energy, view.hardware),
     )
 
 

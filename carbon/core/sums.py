@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,21 +20,54 @@ _SIGNIFICAND_BITS, _LEAST_BIT = 53, -1074
 _LARGEST = 2.0**960  # beyond it the number that cuts a slice off could be infinite
 
 
-def sums_by(values: Floats, group: Ints, count: int) -> Floats:
-    """Sum of what is known of each group, as math.fsum gives it; NaN where nothing is known.
+class Exact(NamedTuple):
+    """Exact sums, not rounded yet: column by column the numbers in `parts` that add up to one, `known` values in it.
 
-    `group` is the number of each value's group, below `count`. Values are cut into slices, each of so few bits, multiples
-    of one power of two, that plain sums of a slice are exact; math.fsum adds the few sums of a group. (Slices as
-    ExtractVector in Rump, Ogita and Oishi, Accurate floating-point summation I, 2008.) Raises what math.fsum raises for
-    values that are infinite or too large.
+    `plain`: whether plain sums along a row of `parts` are exact, as they are of slices of values.
     """
-    known = ~np.isnan(values)
-    if not known.all():
-        values, group = values[known], group[known]
-    found = np.full(count, np.nan)
-    some = np.bincount(group, minlength=count) > 0
-    found[some] = [math.fsum(parts) for parts in _parts(values, group, count, some)]
-    return found
+
+    parts: Floats
+    known: Ints
+    plain: bool = True
+
+    def sums(self) -> Floats:
+        """Each as the float64 nearest to it; NaN where nothing is known. Raises what math.fsum raises."""
+        found = np.full(len(self.known), np.nan)
+        some = self.known > 0
+        found[some] = [math.fsum(parts) for parts in self.parts[:, some].T.tolist()]
+        return found
+
+    def take(self, places: Ints) -> Exact:
+        """Those at some places, each once: exact sums of fewer values."""
+        return Exact(self.parts[:, places], self.known[places], self.plain)
+
+    def by(self, group: Ints, count: int) -> Exact:
+        """Those of each group added up; `group` is the number of each one's group, below `count`."""
+        known = np.bincount(group, self.known, count).astype(np.int64)
+        if self.plain:
+            return Exact(_added(self.parts, group, count), known)
+        return Exact(_spelled(self.parts.ravel(), np.tile(group, len(self.parts)), count), known, plain=False)
+
+
+def exact(values: Floats, group: Ints, count: int) -> Exact:
+    """Sum of what is known of each group, not rounded; `group` is the number of each value's group, below `count`.
+
+    Values are cut into slices, each of so few bits, multiples of one power of two, that plain sums of a slice are exact.
+    (Slices as ExtractVector in Rump, Ogita and Oishi, Accurate floating-point summation I, 2008.) Raises what math.fsum
+    raises for values that are infinite or too large.
+    """
+    missing = np.isnan(values)
+    if missing.any():
+        values, group = values[~missing], group[~missing]
+    known = np.bincount(group, minlength=count)
+    if _largest(values) >= _LARGEST:
+        return Exact(_spelled(values, group, count), known, plain=False)
+    return Exact(_added(_slices(values), group, count), known)
+
+
+def sums_by(values: Floats, group: Ints, count: int) -> Floats:
+    """Sum of what is known of each group, as math.fsum gives it; NaN where nothing is known. Arguments as of `exact`."""
+    return exact(values, group, count).sums()
 
 
 def sum_of(values: Floats) -> float:
@@ -41,23 +75,45 @@ def sum_of(values: Floats) -> float:
     return float(sums_by(np.append(values, 0.0), np.zeros(len(values) + 1, np.int64), 1)[0])
 
 
-def _parts(values: Floats, group: Ints, count: int, some: NDArray[np.bool_]) -> Sequence[Sequence[float]]:
-    """Of each group that has a value, numbers with the same exact sum."""
-    if np.abs(values).max(initial=0.0) >= _LARGEST:
-        order = np.argsort(group, kind="stable")
-        return [part.tolist() for part in np.split(values[order], np.flatnonzero(np.diff(group[order])) + 1)]
-    sums = [np.bincount(group, piece, count)[some] for piece in _slices(values)]
-    return np.array(sums).T.tolist() if sums else np.zeros((int(some.sum()), 0)).tolist()
+def _largest(values: Floats) -> float:
+    return max(float(values.max(initial=0.0)), -float(values.min(initial=0.0)))
+
+
+def _added(slices: Iterator[Floats] | Floats, group: Ints, count: int) -> Floats:
+    """Each slice by group."""
+    sums = [np.bincount(group, piece, count) for piece in slices]
+    return np.array(sums, np.float64).reshape(len(sums), count)
+
+
+def _spelled(values: Floats, group: Ints, count: int) -> Floats:
+    """Numbers with the exact sum of each group, with a loop."""
+    order = np.argsort(group, kind="stable")
+    bounds = np.searchsorted(group[order], np.arange(count + 1))
+    found = [_expansion(values[order[low:high]].tolist()) for low, high in pairwise(bounds)]
+    parts = np.zeros((max(map(len, found), default=0), count))
+    for at, numbers in enumerate(found):
+        parts[: len(numbers), at] = numbers
+    return parts
+
+
+def _expansion(values: Sequence[float]) -> list[float]:
+    """What fsum gives, and again of what that leaves, until nothing is left."""
+    found: list[float] = []
+    while left := math.fsum([*values, *(-number for number in found)]):
+        found.append(left)
+        if not math.isfinite(left):
+            break
+    return found
 
 
 def _slices(values: Floats) -> Iterator[Floats]:
     """Slices that add up to the values: of each, any sum of its numbers is exact."""
     spare = max(len(values).bit_length(), 2)
-    while largest := float(np.abs(values).max(initial=0.0)):
+    while largest := _largest(values):
         bit = max(math.frexp(largest)[1] + spare - _SIGNIFICAND_BITS, _LEAST_BIT)
-        cutter = math.ldexp(
-            1.5, bit + _SIGNIFICAND_BITS - 1
-        )  # of which `bit` is the last bit: to add it rounds to that
-        piece = (values + cutter) - cutter
+        # Of the cutter `bit` is the last bit: to add it rounds to that.
+        cutter = math.ldexp(1.5, bit + _SIGNIFICAND_BITS - 1)
+        piece = values + cutter
+        piece -= cutter
         yield piece
         values = values - piece

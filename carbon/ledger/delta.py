@@ -149,6 +149,14 @@ def periods_of(path: Place, table: DeltaTable) -> set[str]:
     return {file.period for file in data_files(path, table)}
 
 
+def several_postings(path: Place, table: DeltaTable, periods: Sequence[str] | None) -> bool:
+    """Whether a month, of `periods` or of all, has entries of more than one posting: else none is taken back in its month."""
+    files = [file for file in data_files(path, table) if periods is None or file.period in periods]
+    return len({file.period for file in files}) < len(files) or any(
+        file.first is None or file.first != file.last for file in files
+    )
+
+
 def append(path: Place, table: DeltaTable, entries: pa.Table, told: Mapping[str, str] | None = None) -> None:
     """Add the entries of one posting in one commit, all or none; `told` is kept with the commit, outside the digest.
 

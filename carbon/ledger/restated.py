@@ -24,8 +24,10 @@ class Booked(Protocol):
         as_of: str | datetime | None = None,
         periods: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
     ) -> pd.DataFrame:
-        """All entries known at `as_of`, booked in the months `periods`."""
+        """All entries known at `as_of`, booked in the months `periods`; `coded` as in Ledger.live."""
 
     def live(
         self,
@@ -54,10 +56,12 @@ class Restated(NamedTuple):
         as_of: str | datetime | None = None,
         periods: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
     ) -> pd.DataFrame:
         """All entries about the months `periods`, as Ledger.entries gives them: energy_kwh [kWh], kgco2e [kg]."""
         if not self.ledger.closed().number:
-            return self.ledger.entries(as_of, periods, columns)
+            return self.ledger.entries(as_of, periods, columns, coded=coded)
         reach = (
             None if periods is None else [month for month in self.ledger.months() if month >= min(periods, default="")]
         )

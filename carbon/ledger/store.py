@@ -33,6 +33,7 @@ from carbon.ledger.delta import (
     read,
     require_newest,
     require_unchanged,
+    several_postings,
 )  # fmt: skip
 from carbon.ledger.entries import LINES, SCHEMA, in_order, number, to_frame
 from carbon.ledger.files import data_files, fields_of, read_file
@@ -109,12 +110,17 @@ class Ledger:
         as_of: str | datetime | None = None,
         periods: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
     ) -> pd.DataFrame:
         """All entries, reversals included, by posting and place: the ledger's columns, energy_kwh [kWh], kgco2e [kg].
 
         `as_of`: only what was posted at that time or before; `periods`: only those months (`YYYY-MM`); `columns`: only
-        those. Raises UsageError for a time or month that is none, LedgerError for a ledger that cannot be read.
+        those; `coded` as in `live`. Raises UsageError for a time or month that is none, LedgerError for a ledger that
+        cannot be read.
         """
+        if coded:
+            return self._coded(as_of, periods, list(SCHEMA.names if columns is None else columns), live=False)
         needed = None if columns is None else list(dict.fromkeys((*_ORDER, *columns)))
         found = to_frame(self._known(as_of, periods, needed))
         return found if columns is None else found[list(columns)]
@@ -366,20 +372,23 @@ class Ledger:
         entries = in_order(self._read(open_table(self.path), periods, names))
         return entries if until is None else entries.filter(pc.less_equal(entries["recorded_at"], until))
 
-    def _coded(self, as_of: str | datetime | None, periods: Sequence[str] | None, columns: list[str]) -> pd.DataFrame:
-        """Standing entries with text as categories. Ids are read only where something was taken back."""
+    def _coded(
+        self, as_of: str | datetime | None, periods: Sequence[str] | None, columns: list[str], *, live: bool = True
+    ) -> pd.DataFrame:
+        """Entries, or those that stand, with text as categories. Ids are read only where something may have been taken back."""
         until = _instant(as_of)
         for period in periods or ():
             month_number(period)
         table = open_table(self.path)
-        names = dict.fromkeys((*columns, *_PAIRS, *(("recorded_at",) if until else ())))
-        found = self._read(table, periods, [name for name in names if name != "entry"], coded=True)
-        if "entry" in columns or found["reverses"].null_count < found.num_rows:
-            found = found.append_column("entry", self._read(table, periods, ["entry"])["entry"])
-            found = found if until is None else found.filter(pc.less_equal(found["recorded_at"], until))
-            found = found.filter(_standing(found))
-        elif until is not None:
+        names = dict.fromkeys((*columns, *(("recorded_at",) if until else ())))
+        pairs = live and table is not None and several_postings(self.path, table, periods)
+        names |= dict.fromkeys(_PAIRS if pairs else ())
+        found = self._read(table, periods, list(names), coded=True)
+        if until is not None:
             found = found.filter(pc.less_equal(found["recorded_at"], until))
+        if pairs and found["reverses"].null_count < found.num_rows:
+            stands = _standing(found)
+            found = found.select(columns).filter(stands)
         return to_frame(found.select(columns).unify_dictionaries())
 
     def _read(

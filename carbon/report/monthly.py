@@ -9,10 +9,11 @@ import pandas as pd
 
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.schema import columns
-from carbon.core.sums import sum_of, sums_by
+from carbon.core.sums import sum_of
 from carbon.core.time import month_number, month_text, parse_period
+from carbon.report.fold import fold
 from carbon.report.groups import numbered
-from carbon.report.ranges import BEHIND, GENERATOR, Draws, ranges
+from carbon.report.ranges import BEHIND, GENERATOR, Draws, ranges_of
 from carbon.report.rolling import rolled
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from carbon.report.fold import Folded
     from carbon.report.rolling import Dated
 
     Floats = NDArray[np.float64]
@@ -95,11 +97,12 @@ def report(
     entries = ledger.live(as_of=as_of, periods=months, columns=needed, coded=True)
     if entries.empty:
         raise nothing_posted(months, ledger.live(as_of=as_of, columns=("period",), coded=True)["period"])
-    require_energy_basis(entries, energy)
-    lines = statement(entries, energy, hardware)
-    if lines.empty:
-        raise nothing_on_basis(months, entries, energy, hardware)
-    return summarise(lines, words, Draws(draws, seed, tables))
+    folded = fold(entries, _folded_by(words))
+    require_energy_basis(folded.heads, energy)
+    rows = statement(folded.heads, energy, hardware).index.to_numpy()
+    if not len(rows):
+        raise nothing_on_basis(months, folded.heads, energy, hardware)
+    return _summary(folded.take(rows), words, Draws(draws, seed, tables))
 
 
 def statement(entries: pd.DataFrame, energy: str = "location", hardware: str = "amortised") -> pd.DataFrame:
@@ -161,14 +164,22 @@ def summarise(lines: pd.DataFrame, by: Sequence[str] = (), draws: Draws = USUAL_
     where no entry has any, emissions where no figure covers any; a range where an entry has no `gsd2`. What is not
     covered has rows of its own. `attrs` tell the draws, their seed and generator, and the range of the whole [kg].
     """
+    return _summary(fold(lines, _folded_by(by)), by, draws)
+
+
+def _folded_by(by: Sequence[str]) -> list[str]:
+    """What the entries of a row must agree in."""
+    return list(dict.fromkeys(("period", *by, *_KEYS, *BEHIND, "node")))
+
+
+def _summary(rows: Folded, by: Sequence[str], draws: Draws) -> pd.DataFrame:
     names = ["period", *by, *_KEYS]
-    kilograms = lines["kgco2e"].to_numpy(np.float64)
-    group, heads = numbered(lines, names, ~np.isnan(kilograms))  # what is not covered has rows of its own
-    table = _keys(lines.iloc[heads][names])
-    table["energy_kwh"] = sums_by(lines["energy_kwh"].to_numpy(np.float64), group, len(heads))
-    table["kgco2e"] = sums_by(kilograms, group, len(heads))
-    table["kgco2e_low"], table["kgco2e_high"], whole = _ranges(lines, group, table["kgco2e"].to_numpy(), draws)
-    table["provisional_share"] = _share(kilograms, (lines["status"] == "provisional").to_numpy(), group, len(heads))
+    group, heads = numbered(rows.heads, names, rows.kilograms.known > 0)  # what is not covered has rows of its own
+    table = _keys(rows.heads.iloc[heads][names])
+    table["energy_kwh"] = rows.energy.by(group, len(heads)).sums()
+    table["kgco2e"] = rows.kilograms.by(group, len(heads)).sums()
+    table["kgco2e_low"], table["kgco2e_high"], whole = _ranges(rows, group, table["kgco2e"].to_numpy(), draws)
+    table["provisional_share"] = _share(rows, group, len(heads))
     table = table[report_columns(by)]
     table.attrs |= {"draws": draws.draws, "seed": draws.seed, "generator": GENERATOR} | whole
     return table
@@ -233,20 +244,19 @@ def _keys(lines: pd.DataFrame) -> pd.DataFrame:
     return keys.astype({"scope": "int64", "category": "Int64"})
 
 
-def _ranges(
-    lines: pd.DataFrame, group: Ints, kilograms: Floats, draws: Draws
-) -> tuple[Floats, Floats, dict[str, float]]:
+def _ranges(rows: Folded, group: Ints, kilograms: Floats, draws: Draws) -> tuple[Floats, Floats, dict[str, float]]:
     """Low and high end [kg] of each group, and those of the whole; never beyond the sum that is shown."""
-    low, high = ranges(lines, group, len(kilograms), draws)
+    low, high = ranges_of(rows.heads, rows.kilograms, group, len(kilograms), draws)
     central = np.append(kilograms, sum_of(kilograms))
     low, high = np.minimum(low, central), np.maximum(high, central)
     return low[:-1], high[:-1], {"kgco2e_low": float(low[-1]), "kgco2e_high": float(high[-1])}
 
 
-def _share(kilograms: Floats, provisional: NDArray[np.bool_], group: Ints, count: int) -> Floats:
+def _share(rows: Folded, group: Ints, count: int) -> Floats:
     """Share of the emissions, by size, that is provisional; of entries that are all 0: 1 or 0 where they agree."""
-    size = np.abs(kilograms)
-    whole, part = sums_by(size, group, count), sums_by(size * provisional, group, count)
-    flagged = np.bincount(group, provisional, count) / np.bincount(group, minlength=count)
+    provisional = (rows.heads["status"] == "provisional").to_numpy()
+    some = np.flatnonzero(provisional)
+    whole, part = rows.size.by(group, count).sums(), rows.size.take(some).by(group[some], count).sums()
+    flagged = np.bincount(group, rows.entries * provisional, count) / np.bincount(group, rows.entries, count)
     agreed = np.where((flagged == 0) | (flagged == 1), flagged, np.nan)
-    return np.divide(part, whole, out=agreed, where=whole != 0)
+    return np.divide(np.nan_to_num(part), whole, out=agreed, where=whole > 0)

@@ -16,8 +16,9 @@ import pandas as pd
 
 from carbon.core.parallel import ordered_map
 from carbon.core.spread import sigma_of, unversioned
-from carbon.core.sums import sum_of, sums_by
+from carbon.core.sums import Exact, exact, sum_of, sums_by
 from carbon.grid.uncertainty import EXACT_ENERGY, factor_terms
+from carbon.report.fold import alike
 from carbon.scope2.groups import number
 from carbon.scope3.spread import embodied_terms
 
@@ -68,7 +69,15 @@ def ranges(lines: pd.DataFrame, group: Ints, count: int, draws: Draws) -> tuple[
     `group` is the number of each entry's group, below `count`. An end is never beyond the central value, the plain sum. A
     group without kilograms, or with an entry whose `gsd2` is missing, has no range.
     """
-    covered = lines["kgco2e"].notna().to_numpy()
+    kilograms = lines["kgco2e"].to_numpy(np.float64)
+    names = ["node", *BEHIND]
+    row, member = alike(lines, names, group, np.isnan(kilograms).astype(np.int64))
+    return ranges_of(lines[names].iloc[member], exact(kilograms, row, len(member)), group[member], count, draws)
+
+
+def ranges_of(lines: pd.DataFrame, kilograms: Exact, group: Ints, count: int, draws: Draws) -> tuple[Floats, Floats]:
+    """As `ranges`, of rows that stand for several entries of the same words each, with their exact kilograms [kg]."""
+    covered = kilograms.known > 0
     stated = lines["gsd2"].notna().to_numpy()
     known = np.bincount(group[covered], minlength=count + 1) > 0
     known[group[covered & ~stated]] = False
@@ -76,7 +85,7 @@ def ranges(lines: pd.DataFrame, group: Ints, count: int, draws: Draws) -> tuple[
     used = np.flatnonzero(covered & stated)
     low, high = (np.full(count + 1, np.nan) for _ in range(2))
     if len(used):
-        cells = _cells(lines[["kgco2e", "node", *BEHIND]].iloc[used], group[used], draws.tables)
+        cells = _cells(lines[["node", *BEHIND]].iloc[used], group[used], kilograms.take(used), draws.tables)
         first = np.flatnonzero(np.diff(cells.group, prepend=-1))
         central = np.append(sums_by(cells.kg, cells.group, count)[cells.group[first]], sum_of(cells.kg))
         below, above = _deviations(cells, first, draws)
@@ -92,19 +101,17 @@ def draws_of(id_: str, draws: Draws) -> Singles:
     Half are made (pairs of uniform ones into pairs of normal ones, Box and Muller 1958), the others are these negated: a tail
     never holds a draw and its negative, so its ends are as sure as those of as many independent ones.
     """
-    half = _halves([id_], draws)[0]
-    return np.concatenate([half, -half])[: draws.draws]
+    return _normals([(id_, 1.0)], draws)[0]
 
 
 def multiplier(terms: Terms, draws: Draws) -> Singles:
     """Draws [1] of a product of lognormal figures of median 1, less 1: exp(sum sigma z) - 1."""
-    exponent = np.zeros((1, 2 * _made(draws)), np.float32)
-    for id_, sigma in terms:
-        half = np.float32(sigma) * _halves([id_], draws)
-        exponent += np.concatenate([half, -half], axis=1)
+    exponent = np.zeros(draws.draws, np.float32)
+    for term in terms:
+        exponent += _normals([term], draws)[0]
     np.exp(exponent, out=exponent)
     exponent -= 1
-    return exponent[0, : draws.draws]
+    return exponent
 
 
 def _made(draws: Draws) -> int:
@@ -112,18 +119,33 @@ def _made(draws: Draws) -> int:
     return 2 * ((draws.draws + 3) // 4)
 
 
-def _halves(ids: Sequence[str], draws: Draws) -> Singles:
-    """The draws [1] of some ids that are made, one row for each."""
-    made = _made(draws)
-    uniform = np.empty((len(ids), made), np.float32)
-    for id_, row in zip(ids, uniform, strict=True):
-        key = hashlib.blake2b(f"{draws.seed} {id_}".encode(), digest_size=16).digest()
-        np.random.Generator(np.random.Philox(key=np.frombuffer(key, "<u8"))).random(dtype=np.float32, out=row)
-    radius = np.sqrt(-2 * np.log(1 - uniform[:, : made // 2]))  # 1 - uniform is never 0
-    angle = np.float32(2 * np.pi) * uniform[:, made // 2 :]
-    np.multiply(radius, np.cos(angle), out=uniform[:, : made // 2])
-    np.multiply(radius, np.sin(angle), out=uniform[:, made // 2 :])
-    return uniform
+def _normals(terms: Sequence[tuple[str, float]], draws: Draws) -> Singles:
+    """The draws [1] of some ids times their sigma [1], one row for each; made in place, as new memory takes time."""
+    half = _made(draws) // 2
+    uniform = np.empty((len(terms), 2 * half), np.float32)
+    _fill_uniform([id_ for id_, _ in terms], uniform, draws.seed)
+    radius = np.subtract(1, uniform[:, :half])  # never 0
+    np.log(radius, out=radius)
+    radius *= -2
+    np.sqrt(radius, out=radius)
+    angle = np.multiply(np.float32(2 * np.pi), uniform[:, half:])
+    np.multiply(radius, np.cos(angle), out=uniform[:, :half])
+    np.multiply(radius, np.sin(angle, out=angle), out=uniform[:, half:])
+    both = np.empty((len(terms), 4 * half), np.float32)
+    np.multiply(uniform, np.array([[sigma] for _, sigma in terms], np.float32), out=both[:, : 2 * half])
+    np.negative(both[:, : 2 * half], out=both[:, 2 * half :])
+    return both[:, : draws.draws]
+
+
+def _fill_uniform(ids: Sequence[str], rows: Singles, seed: int) -> None:
+    """Fill rows with uniform numbers [1] of each id's own stream: one generator, set anew, is made faster than many."""
+    bits = np.random.Philox(key=0)
+    stream, fresh = np.random.Generator(bits), bits.state
+    for id_, row in zip(ids, rows, strict=True):
+        key = hashlib.blake2b(f"{seed} {id_}".encode(), digest_size=16).digest()
+        fresh["state"]["key"] = np.frombuffer(key, "<u8")
+        bits.state = fresh
+        stream.random(dtype=np.float32, out=row)
 
 
 def entry_terms(behind: Sequence[str], sigma: float, tables: str = "") -> tuple[Terms, Terms]:
@@ -146,10 +168,10 @@ def entry_terms(behind: Sequence[str], sigma: float, tables: str = "") -> tuple[
     return ((f"energy by {how}" if how else METERED, round(left**0.5, _DIGITS)),), factors
 
 
-def _cells(lines: pd.DataFrame, group: Ints, tables: str) -> Cells:
+def _cells(lines: pd.DataFrame, group: Ints, kilograms: Exact, tables: str) -> Cells:
     """Entries as cells."""
     factor, energy, factors, energies = _coded(lines, tables)
-    return Cells(*_added(group, factor, energy, lines["kgco2e"].to_numpy(float)), factors, energies)
+    return Cells(*_added(group, factor, energy, kilograms), factors, energies)
 
 
 def _coded(lines: pd.DataFrame, tables: str) -> tuple[Ints, Ints, list[Terms], list[Terms]]:
@@ -181,10 +203,10 @@ def _places(terms: Sequence[Terms]) -> tuple[Ints, list[Terms]]:
     return np.array([place[one] for one in found], np.int64), known
 
 
-def _added(group: Ints, factor: Ints, energy: Ints, kg: Floats) -> tuple[Ints, Ints, Ints, Floats]:
+def _added(group: Ints, factor: Ints, energy: Ints, kilograms: Exact) -> tuple[Ints, Ints, Ints, Floats]:
     """Kilograms by group, factor and energy, sorted by them, added exactly: no order of entries matters."""
     cell, member = number([group, factor, energy])
-    return group[member], factor[member], energy[member], sums_by(kg, cell, len(member))
+    return group[member], factor[member], energy[member], kilograms.by(cell, len(member)).sums()
 
 
 def _deviations(cells: Cells, first: Ints, draws: Draws) -> tuple[Floats, Floats]:
@@ -195,7 +217,8 @@ def _deviations(cells: Cells, first: Ints, draws: Draws) -> tuple[Floats, Floats
     count = len(first)
     size = np.diff(np.append(first, len(cells.kg)))
     single = first[size == 1]
-    rest = _added(np.zeros(len(single), np.int64), cells.factor[single], cells.energy[single], cells.kg[single])
+    alone = exact(cells.kg[single], np.arange(len(single)), len(single))
+    rest = _added(np.zeros(len(single), np.int64), cells.factor[single], cells.energy[single], alone)
     ends = np.empty((2, count + 1))
     ends[:, :count] = _by_formula(cells, cells.factor[first], cells.energy[first], cells.kg[first])
     place = np.repeat(np.arange(count), size)
@@ -223,7 +246,9 @@ def _by_formula(cells: Cells, factor: Ints, energy: Ints, kg: Floats) -> Floats:
 
 
 def _sigmas(terms: Sequence[Terms]) -> Floats:
-    return np.array([np.hypot.reduce([0.0, *(sigma for _, sigma in one)]) for one in terms])
+    return np.array(
+        [one[0][1] if len(one) == 1 else np.hypot.reduce([0.0, *(sigma for _, sigma in one)]) for one in terms]
+    )
 
 
 def _drawn(cells: Cells, draws: Draws) -> Iterator[tuple[int, Floats]]:
@@ -303,12 +328,10 @@ def _multipliers(terms: Sequence[Terms], draws: Draws) -> Singles:
 
 def _of_one_id(terms: Sequence[tuple[str, float]], draws: Draws) -> Singles:
     """Multipliers of single figures less 1: exp(sigma z) - 1."""
-    half = _halves([id_ for id_, _ in terms], draws)
-    half *= np.array([[sigma] for _, sigma in terms], np.float32)
-    both = np.concatenate([half, -half], axis=1)[:, : draws.draws]
-    np.exp(both, out=both)
-    both -= 1
-    return both
+    found = _normals(terms, draws)
+    np.exp(found, out=found)
+    found -= 1
+    return found
 
 
 def _ends(total: Floats) -> tuple[float, float]:

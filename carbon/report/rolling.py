@@ -131,8 +131,10 @@ class Pieces(NamedTuple):
 
     def of(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The amounts of the intervals, shared by time; one that is not cut stays as it is."""
-        mine = values[self.row]
-        return np.where(self.time_us == self.whole_us, mine, mine * self.time_us / self.whole_us)
+        mine: NDArray[np.float64] = values[self.row]
+        part = np.flatnonzero(self.time_us != self.whole_us)
+        mine[part] = mine[part] * self.time_us[part] / self.whole_us[part]
+        return mine
 
 
 def parse_length(text: str) -> Length:
@@ -222,13 +224,22 @@ def pieces(entries: pd.DataFrame, edges: Ints) -> Pieces:
     """
     start = us_of(entries["start"])
     end = np.maximum(us_of(entries["end"]), start + 1)
+    row, cell = _met(start, end, edges)
+    start, end = start[row], end[row]
+    begin = np.maximum(start, edges[cell])
+    return Pieces(row, cell, begin, np.minimum(end, edges[cell + 1]) - begin, end - start)
+
+
+def _met(start: Ints, end: Ints, edges: Ints) -> tuple[Ints, Ints]:
+    """Intervals and the cells between edges that each of them meets."""
+    if len(edges) == 2:
+        row = np.flatnonzero((start < edges[1]) & (end > edges[0]))
+        return row, np.zeros(len(row), np.int64)
     first = np.maximum(np.searchsorted(edges, start, "right") - 1, 0)
     after = np.minimum(np.searchsorted(edges, end, "left"), len(edges) - 1)
     counts = np.maximum(after - first, 0)
     row = np.repeat(np.arange(len(start)), counts)
-    cell = first[row] + np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-    begin = np.maximum(start[row], edges[cell])
-    return Pieces(row, cell, begin, np.minimum(end[row], edges[cell + 1]) - begin, (end - start)[row])
+    return row, first[row] + np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def cut(entries: pd.DataFrame, span: Span) -> Rolled:
@@ -237,14 +248,21 @@ def cut(entries: pd.DataFrame, span: Span) -> Rolled:
     `gsd2` and `status` of a part are those of its entry.
     """
     parts = pieces(entries, np.array(span))
-    inside = entries.iloc[parts.row].reset_index(drop=True)
+    times = {"start": parts.start_us, "end": parts.start_us + parts.time_us}
+    stamps = {name: pd.Series(us.view("M8[us]")).dt.tz_localize("UTC") for name, us in times.items()}
     amounts = {
         name: parts.of(entries[name].to_numpy(np.float64, na_value=np.nan)) for name in _AMOUNTS if name in entries
     }
-    months, place = np.unique(cell_of(parts.start_us, "month"), return_inverse=True)
-    period = pd.Series(
-        pd.Categorical.from_codes(place, pd.Index([month_text(number) for number in months.tolist()], dtype="str"))
+    made: dict[str, pd.Series | NDArray[np.float64]] = {"period": _months(parts.start_us, span), **amounts, **stamps}
+    rest = [name for name in entries if name not in made]  # what is made is not taken as well
+    inside = entries[rest].take(parts.row).reset_index(drop=True).assign(**made)
+    return Rolled(
+        span, inside[[*entries, *(name for name in made if name not in entries)]], parts.time_us < parts.whole_us
     )
-    times = {"start": parts.start_us, "end": parts.start_us + parts.time_us}
-    stamps = {name: pd.Series(us.view("M8[us]")).dt.tz_localize("UTC") for name, us in times.items()}
-    return Rolled(span, inside.assign(period=period, **amounts, **stamps), parts.time_us < parts.whole_us)
+
+
+def _months(start_us: Ints, span: Span) -> pd.Series:
+    """Months (`YYYY-MM`) of instants of a window [us]."""
+    edges = np.array([month_range_us(month_number(month), month_number(month))[0] for month in span.months])
+    place = np.searchsorted(edges, start_us, "right") - 1
+    return pd.Series(pd.Categorical.from_codes(place, pd.Index(span.months, dtype="str")))

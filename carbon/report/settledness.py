@@ -11,7 +11,7 @@ from carbon.core.sums import sum_of
 from carbon.ledger.codes import codes
 from carbon.report.cells import percent, round_numbers
 from carbon.report.monthly import USUAL_DRAWS, statement
-from carbon.report.ranges import ranges
+from carbon.report.ranges import BEHIND, ranges
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +28,7 @@ MOVED = (
     "posting", "period", "start", "end", "scope", "category", "phase", "basis", "node", "operator", "zone", "product",
     "model", "mode", "activity", "kgco2e", "status", "reverses", "cause",
 )  # fmt: skip
+_NEEDED = ("basis", "kgco2e", "reverses", "node", *BEHIND)
 _CELL = [name for name in MOVED if name not in ("kgco2e", "status", "reverses", "cause")]
 
 
@@ -71,7 +72,8 @@ def settled(
     that no figure covers have no part, nor has what a reversal takes back; a reversal of what another period holds (a closed
     month) is settled: it does not change again. Raises UsageError for a basis that is none.
     """
-    lines = _standing(statement(entries, energy, hardware))
+    needed = [name for name in (*_NEEDED, "entry") if name in entries]
+    lines = _standing(statement(entries[needed], energy, hardware))
     lines = lines[lines["kgco2e"].notna()]
     waiting = (lines["status"] == "provisional") & lines["reverses"].isna()
     low, high = _deviation(lines[waiting], draws)

@@ -34,17 +34,24 @@ def number_slices(columns: Mapping[str, Ints], pieces: Sequence[slice]) -> tuple
 
 def number(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
     """Group number of each row, in the order of the keys, and a row of each group."""
-    code, count = np.zeros(len(columns[0]), np.int64), 1
+    code, lowest, count = np.zeros(len(columns[0]), np.int64), 0, 1
     if not len(code):
         return code, code
     for column in columns:
         low, size = _bounds(column)
+        if size == 1:  # a pass over the rows saved
+            continue
+        if count * size > _SPARSE * len(code):
+            code, count = _dense(code - lowest, count)
+            lowest = 0
         if count * size > _LARGEST:
-            code, distinct = pd.factorize(code, sort=True)
-            count = len(distinct)
-        code, count = code * size + (column - low), count * size
-    group, distinct = pd.factorize(code, sort=True)
-    member = np.empty(len(distinct), np.int64)
+            column, size = _dense(column - low, size)
+            low = 0
+        code *= size
+        code += column
+        lowest, count = lowest * size + low, count * size
+    group, count = _dense(code - lowest, count)
+    member = np.empty(count, np.int64)
     member[group] = np.arange(len(group))
     return group, member
 
@@ -76,6 +83,18 @@ def only_value(of: Ints, values: Ints, pieces: Sequence[slice]) -> Ints | None:
 def _bounds(column: Ints) -> tuple[int, int]:
     low = int(column.min())
     return low, int(column.max()) - low + 1
+
+
+def _dense(code: Ints, count: int) -> tuple[Ints, int]:
+    """Place of each code, below `count`, among those that there are, and how many these are."""
+    if count > _SPARSE * len(code):
+        place, distinct = pd.factorize(code, sort=True)
+        return place.astype(np.int64, copy=False), len(distinct)
+    seen = np.zeros(count, bool)
+    seen[code] = True
+    places = np.cumsum(seen)
+    places -= 1
+    return places[code], int(places[-1]) + 1
 
 
 def _code(columns: Sequence[Ints], bounds: Sequence[tuple[int, int]]) -> Ints:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon.core.sums import sum_of, sums_by
+from carbon.core.sums import exact, sum_of, sums_by
 
 GROUPS = 4
 TINY, HUGE = 5e-324, 2.0**1020
@@ -84,3 +84,16 @@ def test_what_is_infinite_or_too_large_is_said_as_fsum_says_it() -> None:
         sums_by(np.array([math.inf, -math.inf]), one, 1)
     with pytest.raises(OverflowError):
         sums_by(np.array([1.7e308, 1.7e308]), one, 1)
+
+
+@given(rows, st.lists(st.integers(0, GROUPS - 1), min_size=GROUPS, max_size=GROUPS), st.sets(st.integers(0, GROUPS - 1)))
+def test_sums_that_are_not_rounded_yet_add_up_to_those_of_the_values(
+    some: list[tuple[int, float]], coarse: list[int], taken: set[int]
+) -> None:
+    """Added up by a coarser group, of all groups or of some, they are bit by bit fsum of the values behind them."""
+    group, values = np.array([at for at, _ in some], np.int64), np.array([value for _, value in some], np.float64)
+    places = np.array(sorted(taken), np.int64)
+    fine = exact(values, group, GROUPS)
+    for kept, of in ((range(GROUPS), fine), (places.tolist(), fine.take(places))):
+        found = of.by(np.array(coarse, np.int64)[list(kept)], GROUPS).sums().tolist()
+        assert _bits(found) == _bits(_plain([(coarse[at], value) for at, value in some if at in kept]))

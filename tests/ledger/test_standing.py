@@ -143,6 +143,9 @@ def _read_coded_they_are_the_same(ledger: Ledger) -> None:
             assert isinstance(coded["zone"].dtype, pd.CategoricalDtype)
             coded = coded.astype(plain.dtypes).set_index("entry").loc[plain["entry"]].reset_index()[list(plain)]
             pd.testing.assert_frame_equal(coded, plain)
+            known, all_ = ledger.entries(as_of, periods), ledger.entries(as_of, periods, coded=True)
+            all_ = all_.astype(known.dtypes).set_index("entry").loc[known["entry"]].reset_index()[list(known)]
+            pd.testing.assert_frame_equal(all_, known)
             few = ledger.live(as_of, periods, ("kgco2e", "period"), coded=True)
             assert sorted(zip(*few.astype({"period": "str"}).to_numpy().T, strict=True)) == sorted(
                 zip(plain["kgco2e"], plain["period"], strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import statistics
+from hashlib import blake2b
 from math import exp, expm1, inf, isnan, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from carbon.core.errors import UsageError
 from carbon.core.spread import gsd2_of, pedigree_gsd2, product_gsd2, sigma_of
+from carbon.core.sums import exact
 from carbon.report.monthly import report
 from carbon.report.ranges import METERED, Draws, _cells, _drawn, draws_of, entry_terms, ranges
 from carbon.report.sheet import to_csv
@@ -79,7 +81,9 @@ def test_ten_nodes_with_one_factor_and_with_ten(shared: bool, cv: float, least: 
     formula = sqrt(exp(0.15**2) * (1 + expm1(0.025**2) / 10) - 1) if shared else sqrt(expm1(0.15**2 + 0.025**2) / 10)
     assert formula == pytest.approx(cv, abs=5e-5)
     draws = Draws(40_000, 1, table_h)
-    [(_, off)] = _drawn(_cells(frame_of(rows), np.zeros(10, int), table_h), draws)
+    lines = frame_of(rows)
+    kilograms = exact(lines["kgco2e"].to_numpy(), np.arange(10), 10)
+    [(_, off)] = _drawn(_cells(lines, np.zeros(10, int), kilograms, table_h), draws)
     assert np.std(400 + off) / np.mean(400 + off) == pytest.approx(cv, rel=0.02)
     assert whole(rows, draws) == pytest.approx((least, most), rel=0.01)
 
@@ -267,3 +271,13 @@ def test_gsd2_below_what_the_factors_have_is_theirs_in_proportion() -> None:
         _, terms = plain(line(1.0, gsd2=gsd2))
         assert sqrt(sum(sigma**2 for _, sigma in terms)) == pytest.approx(sigma_of(gsd2))
     assert inf > whole([line(1.0, gsd2=1e6)])[1] > 1e5
+
+
+def test_draws_of_an_id_are_those_of_a_generator_of_its_own() -> None:
+    """Whatever was drawn before: one Philox, keyed by BLAKE2b of seed and id, pairs of Box and Muller, then all negated."""
+    draws = Draws(1000, 7)
+    draws_of("energy of another", draws)
+    key = np.frombuffer(blake2b(b"7 energy of n1", digest_size=16).digest(), "<u8")
+    radius, angle = np.random.Generator(np.random.Philox(key=key)).random((2, 250), np.float32).astype(float)
+    pairs = np.sqrt(-2 * np.log(1 - radius)) * np.array([np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle)])
+    assert draws_of("energy of n1", draws) == pytest.approx(np.concatenate([*pairs, *-pairs]), abs=2e-6)

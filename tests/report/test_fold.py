@@ -1,0 +1,66 @@
+"""Entries folded to rows of the same words: fewer rows, and the report of them the same bit by bit."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carbon.report.fold import fold
+from carbon.report.monthly import summarise
+from tests.report.ledger_entries import entry, frame_of
+
+amounts = st.one_of(st.none(), st.just(0.0), st.floats(-1e6, 1e6, allow_subnormal=False), st.sampled_from([1e300, -1e300]))
+lines = st.builds(
+    entry,
+    node=st.sampled_from(["a", "b", None]),
+    phase=st.sampled_from(["use", "losses"]),
+    status=st.sampled_from(["settled", "provisional"]),
+    tier=st.sampled_from(["typical", "", None]),
+    factor=st.sampled_from(["DE/typical@1", "FR/typical@1"]),
+    energy_kwh=amounts,
+    kgco2e=amounts,
+)
+frames = st.lists(lines, min_size=1, max_size=40).map(frame_of)
+
+
+@given(frames, st.booleans())
+def test_sums_and_shares_are_those_of_each_entry_with_fsum(frame: pd.DataFrame, coded: bool) -> None:
+    """Sums of known values, energy of what is covered apart from the rest, shares by size; of text or of categories."""
+    groups: dict[tuple[str, str, bool], list[tuple[float, float, bool]]] = defaultdict(list)
+    for row in frame.to_dict("records"):
+        tier = row["tier"] if isinstance(row["tier"], str) else ""
+        where = (row["phase"], tier, not math.isnan(row["kgco2e"]))
+        groups[where].append((row["energy_kwh"], row["kgco2e"], row["status"] == "provisional"))
+    words = frame.select_dtypes("str").columns
+    found = summarise(frame.astype(dict.fromkeys(words, "category")) if coded else frame)
+    rows = found.astype({"tier": "object"}).fillna({"tier": ""}).to_dict("records")
+    shown = {
+        (row["phase"], row["tier"], not math.isnan(row["kgco2e"])): (row["energy_kwh"], row["kgco2e"], row["provisional_share"])
+        for row in rows
+    }
+    assert len(shown) == len(rows)
+    np.testing.assert_equal(shown, {where: _summed(values) for where, values in groups.items()})
+
+
+def _summed(values: list[tuple[float, float, bool]]) -> tuple[float, float, float]:
+    energy, kilograms = ([row[at] for row in values if not math.isnan(row[at])] for at in (0, 1))
+    whole = math.fsum(map(abs, kilograms))
+    part = math.fsum(abs(row[1]) for row in values if row[2] and not math.isnan(row[1]))
+    flags = {row[2] for row in values}
+    share = part / whole if whole else float(flags.pop()) if len(flags) == 1 else math.nan
+    kwh, kg = (math.fsum(some) if some else math.nan for some in (energy, kilograms))
+    return kwh, kg, share
+
+
+def test_days_of_a_meter_are_one_row() -> None:
+    """Thirty days of two nodes, a day of them without a figure: a row a node, and one for that day."""
+    rows = [entry(node=node, energy_kwh=1.0, kgco2e=0.1) for node in ("a", "b") for _ in range(30)]
+    found = fold(frame_of([*rows, entry(node="a", energy_kwh=1.0)]), ("period", "node"))
+    shown = zip(found.heads["node"], found.entries.tolist(), found.kilograms.sums().tolist(), strict=True)
+    by_size = sorted(shown, key=lambda row: (row[1], row[0]))
+    np.testing.assert_equal(by_size, [("a", 1, math.nan), ("a", 30, math.fsum([0.1] * 30)), ("b", 30, math.fsum([0.1] * 30))])
