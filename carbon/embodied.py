@@ -185,21 +185,39 @@ def measured_use(settings: Settings, nodes: pd.DataFrame, now: datetime, months:
     return use_of(stream, months, settings.text("refresh.demand"), Findings())
 
 
+class Rolled(NamedTuple):
+    """Own hardware of a project over the months of its ledger: the roll-forward [kg], and what it was rolled from."""
+
+    balance: pd.DataFrame
+    months: list[str]
+    fleet: Fleet
+    inventory: Inventory
+    outlook: Outlook | None
+    findings: Findings
+
+
 def hardware_balance(settings: Settings, now: datetime) -> tuple[pd.DataFrame, Findings]:
     """Roll-forward of own hardware for the months of the ledger, emissions [kg]; see carbon.scope3.hardware.balance.
 
     Raises LedgerError when what the ledger charged and wrote off is not what the inputs give.
     """
+    found = rolled_hardware(settings, now)
+    return found.balance, found.findings
+
+
+def rolled_hardware(settings: Settings, now: datetime) -> Rolled:
+    """The same with the fleet and the demand behind it. Raises what `hardware_balance` raises."""
     findings = Findings()
     nodes = nodes_of(settings, now, findings)
     fleet, inventory = fleet_of(settings, nodes, now, findings)
     ledger = Ledger(settings.path("ledger.path")).restated()
     entries = ledger.live(columns=("period", "basis", "phase", "factor", "kgco2e"))
-    months, policy = sorted(set(entries["period"])), policy_of(settings)
+    months, policy = sorted(entries["period"].unique().tolist()), policy_of(settings)
     use = measured_use(settings, nodes, now, months) if months and needs_use(fleet, policy) else None
-    rolled = balance(fleet, months, policy, use.outlook if use else None, inventory.estimates)
+    outlook = use.outlook if use else None
+    rolled = balance(fleet, months, policy, outlook, inventory.estimates)
     _agree(rolled, entries)
-    return rolled, findings
+    return Rolled(rolled, months, fleet, inventory, outlook, findings)
 
 
 def nodes_of(settings: Settings, now: datetime, findings: Findings) -> pd.DataFrame:

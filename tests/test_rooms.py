@@ -29,6 +29,7 @@ RANKS = (
     {"exports"},
     {"config", "demo", "embodied", "evidence", "extras", "fleet", "locking", "market", "modelled", "pipeline", "planning",
      "pools", "project", "remarks", "settings", "settling", "spill", "stream", "trace", "window"},
+    {"pages"},
     {"cli"},
     {"", "__main__"},  # the package itself, which names what is public
 )
@@ -39,8 +40,10 @@ OUTSIDE = {
     "rich": {"cli", "report"},
     "requests": {"grid", "readers"},
     "xlsxwriter": {"exports"},
+    "matplotlib": {"pages"},
+    "jinja2": {"pages"},
 }
-HEAVY = ("pandas", "numpy", "xarray", "pyarrow", "deltalake", "requests")
+HEAVY = ("pandas", "numpy", "xarray", "pyarrow", "deltalake", "requests", "matplotlib", "jinja2")
 
 
 class Arrow(NamedTuple):

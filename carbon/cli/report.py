@@ -9,6 +9,7 @@ import typer
 
 from carbon.cli.base import compared, judged
 from carbon.cli.common import OutputOption, console, emit, guarded, now, settings_of
+from carbon.cli.paging import write_page
 from carbon.cli.rolling import View, answer
 from carbon.cli.units import PerUnit
 from carbon.cli.units import answer as answer_per_unit
@@ -34,6 +35,7 @@ class ReportFormat(StrEnum):
     json = "json"
     md = "md"
     xlsx = "xlsx"
+    html = "html"
 
 
 class Energy(StrEnum):
@@ -104,6 +106,12 @@ def report(
     require_posted(settings, as_of)
     words = [word.strip() for word in by.split(",") if word.strip()]
     rolls = rolling is not None or daily or days is not None
+    if format == ReportFormat.html:
+        from carbon.pages.gather import Wish
+
+        wish = Wish(period or last_month(settings, as_of), words, str(energy), str(hardware), as_of, restated)
+        write_page(settings, wish, output, plain=not (rolls or intensity or against is not None))
+        return
     if intensity:
         if rolls or against is not None:
             raise UsageError("--intensity does not go with --rolling, --daily and --against; ask for one of them")

@@ -70,7 +70,7 @@ def concentration(
 
 def table_of(lines: pd.DataFrame, words: Sequence[str]) -> pd.DataFrame:
     """The table of `concentration` for a statement's lines, kgco2e [kg]."""
-    span = month_spans(lines["period"])
+    span = month_spans(lines["period"].unique().tolist())
     rows = [{"by": word, "months": span} | _figures(units_of(lines, word)) for word in words]
     return pd.DataFrame(rows).astype({"k80": "Int64"})
 

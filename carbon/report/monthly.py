@@ -212,7 +212,7 @@ def require_energy_basis(entries: pd.DataFrame, energy: str) -> None:
     A month without Scope 2 energy has neither, and every statement of it is complete.
     """
     other = ENERGY[1 - ENERGY.index(energy)]
-    posted = {basis: set(entries.loc[entries["basis"] == basis, "period"]) for basis in ENERGY}
+    posted = {basis: set(entries.loc[entries["basis"] == basis, "period"].unique()) for basis in ENERGY}
     lacking = posted[other] - posted[energy]
     if lacking:
         raise NotFoundError(

@@ -1,0 +1,96 @@
+"""What a page is made of: sections of sentences, charts and tables, whose numbers keep their exact value."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from carbon.report.cells import clean, exact, is_number, percent, round_numbers, rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ROWS_SHOWN = 300
+_SHARE = "_share"
+_DAY = len("2026-10-01")
+
+
+class Cell(NamedTuple):
+    """One cell: its text, and the exact number behind it as CSV has it, empty for what is no number."""
+
+    text: str
+    exact: str = ""
+
+
+class Table(NamedTuple):
+    """A table: its caption, heads, which columns are numbers, rows whose first cell names them, and what is left out."""
+
+    caption: str
+    heads: list[str]
+    numeric: list[bool]
+    rows: list[list[Cell]]
+    left_out: str = ""
+
+
+class Block(NamedTuple):
+    """A chart as SVG with a line below it, its table, or both; a table without a chart stands open."""
+
+    svg: str = ""
+    caption: str = ""
+    table: Table | None = None
+
+
+class Card(NamedTuple):
+    """A headline figure: what it is, its text and exact value, its range in words, and how it stands to the total."""
+
+    name: str
+    text: str
+    exact: str
+    range: str = ""
+    note: str = ""
+
+
+class Section(NamedTuple):
+    """A section of the page: an id, its heading, sentences, and blocks."""
+
+    id: str
+    title: str
+    said: list[str]
+    blocks: list[Block]
+
+
+def number(value: float) -> str:
+    """A number as CSV writes it, the shortest text that reads back as the same float64; empty where it is missing."""
+    return "" if math.isnan(value) else repr(value)
+
+
+def table_of(frame: pd.DataFrame, caption: str, heads: Mapping[str, str] | None = None) -> Table:
+    """A table of a frame: `heads` names its columns for people; of more than ROWS_SHOWN rows the first, and says so."""
+    shown = frame.iloc[:ROWS_SHOWN]
+    columns = [shown.iloc[:, at] for at in range(shown.shape[1])]
+    cells = [_cells(str(column.name), column) for column in columns]
+    rows = [list(row) for row in zip(*cells, strict=True)]
+    more = len(frame) - len(shown)
+    left_out = f"{more:,} more rows are not shown here; --format csv has all." if more else ""
+    names = [str(name) for name in frame.columns]
+    titles = [(heads or {}).get(name, clean(name)) for name in names]
+    return Table(caption, titles, [is_number(column) for column in columns], rows, left_out)
+
+
+def _cells(name: str, column: pd.Series) -> list[Cell]:
+    if not is_number(column):
+        return [Cell(text) for text in rounded(column)]
+    values = [math.nan if value is None else float(value) for value in exact(column)]
+    texts = [percent(value) for value in values] if name.endswith(_SHARE) else round_numbers(values)
+    plain = ["" if value is None else repr(value) for value in exact(column)]
+    return [Cell(text, value) for text, value in zip(texts, plain, strict=True)]
+
+
+def with_rest(names: Sequence[str], values: Sequence[float], most: int) -> list[tuple[str, float, int]]:
+    """Name, value and how many units it stands for, the largest first; those beyond `most` gathered as the last one."""
+    ordered = sorted(zip(names, values, strict=True), key=lambda pair: (-pair[1], pair[0]))
+    shown = [(name, value, 1) for name, value in ordered[:most]]
+    rest = [value for _, value in ordered[most:]]
+    return shown if not rest else [*shown, (f"the rest ({len(rest):,})", math.fsum(rest), len(rest))]
