@@ -31,7 +31,9 @@ TREND_MONTHS = 12
 NOT_MOVED = Movement(0, math.nan, math.nan)
 USUAL = ("zone", "operator", "product")
 KEYS = ("period", "scope", "category", "phase", "basis", "tier")
-_NEEDED = (*dict.fromkeys((*SHOWN, *GROUPINGS, "entry", "reverses", "start", "end", "factor", "method", "requests", "tokens")),)
+_NEEDED = (
+    *dict.fromkeys((*SHOWN, *GROUPINGS, "entry", "reverses", "start", "end", "factor", "method", "requests", "tokens")),
+)
 _PAST = ("period", "scope", "category", "phase", "basis", "tier", "energy_kwh", "kgco2e")
 
 
