@@ -20,9 +20,9 @@ def owner(path: Place, table: DeltaTable) -> str:
     return next((str(told[ENTITY]) for told in infos(path, table.version()) if told.get(ENTITY)), "")
 
 
-def require_owner(path: Place, table: DeltaTable, entity: str | None) -> None:
-    """Raise LedgerError where the ledger is another entity's. A ledger without a name is nobody's; None asks nothing."""
-    known = "" if entity is None else owner(path, table)
+def require_owner(path: Place, table: DeltaTable, entity: str) -> None:
+    """Raise LedgerError where the ledger is another entity's. An entity or ledger without a name is none other."""
+    known = owner(path, table) if entity else ""
     if known and known != entity:
         raise LedgerError(
             f"{path}: this ledger belongs to {known!r}, and the project to {entity!r}; nothing was posted; give the project "

@@ -88,7 +88,7 @@ class Ledger:
     Every method reads the table anew, so that postings of other processes are seen.
     """
 
-    def __init__(self, path: str | Place, entity: str | None = None, renamed: bool = False) -> None:
+    def __init__(self, path: str | Place, entity: str = "", renamed: bool = False) -> None:
         """Name the folder, or `s3://bucket/prefix`, and the entity that posts to it; nothing is read or made yet.
 
         A ledger that belongs to another entity refuses postings, unless it is the same one `renamed`; without a name

@@ -207,8 +207,6 @@ def test_another_entity_neither_closes_nor_reopens(accounted: Project) -> None:
         result = accounted.run(*words)
         assert (result.code, result.out) == (4, "")
         assert "belongs to 'Small network', and the project to 'Other'" in result.err
-    accounted.settings('[entity]\nname = ""\n')
-    assert accounted.run("account").code == 4
 
 
 def test_the_log_lists_closings_and_why(accounted: Project) -> None:
