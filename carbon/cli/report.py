@@ -53,14 +53,13 @@ class Hardware(StrEnum):
 
 
 class Asked(NamedTuple):
-    """A bridge that is asked for."""
+    """What is asked for: period (None: the last month), grouping, bases, time, and whether by the months entries are about."""
 
     period: str | None
     by: list[str]
     energy: str
     hardware: str
     as_of: str | None
-    against: str
     restated: bool
 
 
@@ -100,56 +99,59 @@ def report(
     output: OutputOption = None,
 ) -> None:
     """Emissions of a period by scope, category and phase; the rows add up to the statement's total."""
-    from carbon.report.monthly import report as rows
-
     settings = settings_of(context)
     require_posted(settings, as_of)
-    words = [word.strip() for word in by.split(",") if word.strip()]
     rolls = rolling is not None or daily or days is not None
+    _require_one(rolls=rolls, against=against is not None, intensity=intensity, restated=restated)
+    words = [word.strip() for word in by.split(",") if word.strip()]
+    asked = Asked(period, words, str(energy), str(hardware), as_of, restated)
     if format == ReportFormat.html:
-        from carbon.pages.gather import Wish
-
-        wish = Wish(period or last_month(settings, as_of), words, str(energy), str(hardware), as_of, restated)
-        write_page(settings, wish, output, plain=not (rolls or intensity or against is not None))
-        return
-    if intensity:
-        if rolls or against is not None:
-            raise UsageError("--intensity does not go with --rolling, --daily and --against; ask for one of them")
-        wanted = PerUnit(period or last_month(settings, as_of), words, str(energy), str(hardware), as_of)
+        _page(settings, asked, output, plain=not (rolls or intensity or against is not None))
+    elif intensity:
+        wanted = PerUnit(period or last_month(settings, as_of), *asked[1:5])
         answer_per_unit(settings, wanted, str(format), output)
-        return
-    if against is not None:
-        if rolls:
-            raise UsageError("--against does not go with --rolling and --daily; ask for one of them")
-        asked = Asked(period, words, str(energy), str(hardware), as_of, against, restated)
-        _bridge(settings, asked, str(format), output)
-        return
-    if rolls:
-        if restated:
-            raise UsageError(
-                "--restated does not go with --rolling and --daily: a window goes by each entry's own time"
-            )
-        view = View(rolling, period, words, str(energy), str(hardware), as_of, _draws(settings))
-        answer(settings, view, str(format), output, daily, days)
-        return
-    if format == ReportFormat.xlsx:
+    elif against is not None:
+        _bridge(settings, asked, against, str(format), output)
+    elif rolls:
+        answer(settings, View(rolling, *asked[:5], _draws(settings)), str(format), output, daily, days)
+    elif format == ReportFormat.table and output is None:
+        print_month(settings, *asked[:5], restated=restated)
+    else:
+        _leave(settings, asked, format, output)
+
+
+def _require_one(*, rolls: bool, against: bool, intensity: bool, restated: bool) -> None:
+    """Raise UsageError where two views are asked for at once."""
+    if intensity and (rolls or against):
+        raise UsageError("--intensity does not go with --rolling, --daily and --against; ask for one of them")
+    if intensity and restated:
+        raise UsageError("--intensity does not go with --restated; ask for one of them")
+    if against and rolls:
+        raise UsageError("--against does not go with --rolling and --daily; ask for one of them")
+    if rolls and restated:
+        raise UsageError("--restated does not go with --rolling and --daily: a window goes by each entry's own time")
+
+
+def _page(settings: Settings, asked: Asked, output: Path | None, *, plain: bool) -> None:
+    from carbon.pages.gather import Wish
+
+    wish = Wish(asked.period or last_month(settings, asked.as_of), *asked[1:])
+    write_page(settings, wish, output, plain=plain)
+
+
+def _leave(settings: Settings, asked: Asked, kind: ReportFormat, output: Path | None) -> None:
+    """The report's rows as a table, or as a workbook."""
+    from carbon.report.monthly import report as rows
+
+    if kind == ReportFormat.xlsx:
         from carbon.cli.report_book import leave_book
 
-        leave_book(settings, period, words, (str(energy), str(hardware)), as_of, _draws(settings), output, restated)
+        bases = asked.energy, asked.hardware
+        leave_book(settings, asked.period, asked.by, bases, asked.as_of, _draws(settings), output, asked.restated)
         return
-    if format == ReportFormat.table and output is None:
-        print_month(settings, period, words, str(energy), str(hardware), as_of, restated=restated)
-        return
-    frame = rows(
-        _ledger(settings, restated=restated),
-        period or last_month(settings, as_of),
-        by=words,
-        energy=str(energy),
-        hardware=str(hardware),
-        as_of=as_of,
-        **_draws(settings)._asdict(),
-    )
-    emit(frame, str(format), "report", output)
+    ledger, wanted = _ledger(settings, restated=asked.restated), asked.period or last_month(settings, asked.as_of)
+    frame = rows(ledger, wanted, *asked[1:5], **_draws(settings)._asdict())
+    emit(frame, str(kind), "report", output)
 
 
 def print_month(
@@ -209,31 +211,31 @@ def _change(
     return month_change(ledger, months[0], energy, hardware, as_of, now=now(), nodes=nodes)
 
 
-def _bridge(settings: Settings, asked: Asked, kind: str, output: Path | None) -> None:
+def _bridge(settings: Settings, asked: Asked, against: str, kind: str, output: Path | None) -> None:
     """The bridge between two states, to the terminal or as a table."""
     from carbon.report.bridge import bridge, instant
 
     if asked.by:
         raise UsageError("--by does not go with --against: a bridge is by cause; leave one of them out")
-    if asked.as_of is None and instant(asked.against, "--against") > now():
-        raise UsageError(f"--against {asked.against} is later than now; it names the earlier of two states")
-    require_posted(settings, asked.against, "--against")
+    if asked.as_of is None and instant(against, "--against") > now():
+        raise UsageError(f"--against {against} is later than now; it names the earlier of two states")
+    require_posted(settings, against, "--against")
     period = asked.period or last_month(settings, asked.as_of)
     ledger = _ledger(settings, restated=asked.restated)
-    frame = bridge(ledger, period, asked.against, asked.as_of, asked.energy, asked.hardware)
+    frame = bridge(ledger, period, against, asked.as_of, asked.energy, asked.hardware)
     if kind == ReportFormat.table and output is None:
-        _print_bridge(settings, frame, period, asked)
+        _print_bridge(settings, frame, period, asked, against)
     else:
         emit(frame, kind, "bridge", output)
 
 
-def _print_bridge(settings: Settings, frame: pd.DataFrame, period: str, asked: Asked) -> None:
+def _print_bridge(settings: Settings, frame: pd.DataFrame, period: str, asked: Asked, against: str) -> None:
     from carbon.ledger.store import Ledger
     from carbon.report.monthly import statement_label
     from carbon.report.waterfall import render_bridge
 
     screen = console()
-    known = f"{_spelled(asked.against)} to {_spelled(asked.as_of) if asked.as_of else 'now'}"
+    known = f"{_spelled(against)} to {_spelled(asked.as_of) if asked.as_of else 'now'}"
     labels = [statement_label(asked.energy, asked.hardware), f"as known from {known}"]
     threshold, entity = settings.number("report.significance"), settings.text("entity.name")
     ledger = Ledger(settings.path("ledger.path"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.ledger.closing import own_month
 from carbon.ledger.entries import live
@@ -13,43 +13,13 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from carbon.ledger.closing import State
-
-
-class Booked(Protocol):
-    """What it needs of a ledger."""
-
-    def entries(
-        self,
-        as_of: str | datetime | None = None,
-        periods: Sequence[str] | None = None,
-        columns: Sequence[str] | None = None,
-        *,
-        coded: bool = False,
-    ) -> pd.DataFrame:
-        """All entries known at `as_of`, booked in the months `periods`; `coded` as in Ledger.live."""
-
-    def live(
-        self,
-        as_of: str | datetime | None = None,
-        periods: Sequence[str] | None = None,
-        columns: Sequence[str] | None = None,
-        *,
-        coded: bool = False,
-    ) -> pd.DataFrame:
-        """Live entries known at `as_of`, booked in the months `periods`."""
-
-    def months(self) -> list[str]:
-        """Months that entries are booked in, sorted."""
-
-    def closed(self) -> State:
-        """What is closed."""
+    from carbon.ledger.views import Closable
 
 
 class Restated(NamedTuple):
     """A ledger whose `period` is the month that an entry is about: that which it adjusts, else that it is booked in."""
 
-    ledger: Booked
+    ledger: Closable
 
     def entries(
         self,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from carbon.report.monthly import Live
+    from carbon.ledger.views import Live
 
 
 class Asked(NamedTuple):

@@ -7,19 +7,21 @@ belongs to the month that it adjusts, else to the one that it is booked in.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.core.errors import NotFoundError
+from carbon.ledger.closing import own_month
 from carbon.report.bridge import BEFORE, GROUPS, NEW, Restated, by_cause, instant
 from carbon.report.cells import percent
 from carbon.report.monthly import month_spans, require_energy_basis, statement
-from carbon.report.rolling import Dated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     import pandas as pd
+
+    from carbon.ledger.views import Kept
 
 NEVER, IF_LARGE, ALWAYS = "never", "from the threshold", "always"
 RULES = {
@@ -35,18 +37,6 @@ RULES = {
 }
 MONTHS_A_YEAR = 12
 _NEEDED = ("recorded_at", "period", "adjusts", "scope", "basis", "kgco2e", "cause")
-
-
-class Posted(Dated, Protocol):
-    """What a base year needs of a ledger: its months, and all its entries."""
-
-    def entries(
-        self,
-        as_of: str | datetime | None = None,
-        periods: Sequence[str] | None = None,
-        columns: Sequence[str] | None = None,
-    ) -> pd.DataFrame:
-        """Columns of all entries known at `as_of`, of the months `periods`: kgco2e [kg], recorded_at [UTC]."""
 
 
 class Base(NamedTuple):
@@ -101,7 +91,7 @@ def rule_of(cause: str) -> str:
 
 
 def base_total(
-    ledger: Posted, base: Base, months: Iterable[str], as_of: datetime | str | None = None,
+    ledger: Kept, base: Base, months: Iterable[str], as_of: datetime | str | None = None,
     energy: str = "location", hardware: str = "amortised",
 ) -> float:  # fmt: skip
     """Emissions [kg] of the base year's months of the same names, as known when it was fixed (or at `as_of`, before that).
@@ -119,7 +109,7 @@ def base_total(
 
 
 def base_bridge(
-    ledger: Posted,
+    ledger: Kept,
     base: Base,
     as_of: datetime | str | None = None,
     energy: str = "location",
@@ -179,11 +169,11 @@ def base_note(base: Base, now_kgco2e: float, before_kgco2e: float, months: Itera
     return f"Against the base year, {month_spans(base.months(months))} ({then}): {share}."
 
 
-def _own(ledger: Posted, months: Sequence[str], as_of: datetime | str | None) -> pd.DataFrame:
+def _own(ledger: Kept, months: Sequence[str], as_of: datetime | str | None) -> pd.DataFrame:
     """Entries of months, `period` being the month that they are about: they may be booked in a later one."""
     booked = [month for month in ledger.months() if month >= min(months)]
     entries = ledger.entries(as_of, booked, _NEEDED)
-    entries = entries.assign(period=entries["adjusts"].fillna(entries["period"]))
+    entries = entries.assign(period=own_month(entries))
     return entries[entries["period"].isin(months)]
 
 

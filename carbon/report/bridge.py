@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,29 +19,11 @@ from carbon.report.monthly import months_of, nothing_on_basis, nothing_posted, r
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from carbon.ledger.views import Kept
+
 BEFORE, NEW = "before", "new"
 GROUPS = {"scopes 1 and 2": (1, 2), "scope 3": (3,)}
 _NEEDED = ("recorded_at", "period", "scope", "basis", "kgco2e", "cause")
-
-
-class Kept(Protocol):
-    """What a bridge needs of a ledger: all its entries, and those that were neither reversals nor reversed."""
-
-    def entries(
-        self,
-        as_of: str | datetime | None = None,
-        periods: Sequence[str] | None = None,
-        columns: Sequence[str] | None = None,
-    ) -> pd.DataFrame:
-        """All entries known at `as_of`, of the months `periods`: their `columns`, kgco2e [kg] and recorded_at [UTC]."""
-
-    def live(
-        self,
-        as_of: str | datetime | None = None,
-        periods: Sequence[str] | None = None,
-        columns: Sequence[str] | None = None,
-    ) -> pd.DataFrame:
-        """The same without what was taken back."""
 
 
 class Restated(NamedTuple):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from carbon.report.monthly import Live
+    from carbon.ledger.views import Live
 
     Floats = NDArray[np.float64]
 

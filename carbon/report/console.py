@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from carbon.core.findings import Finding
+    from carbon.ledger.views import Live
     from carbon.report.glance import Change
-    from carbon.report.monthly import Live
     from carbon.report.ranges import Draws
     from carbon.report.settledness import Movement
 

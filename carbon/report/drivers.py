@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from carbon.report.bridge import Kept
+    from carbon.ledger.views import Kept
     from carbon.report.decompose import Part
     from carbon.report.leaves import Leaves
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from carbon.report.bridge import Kept
+    from carbon.ledger.views import Kept
 
 CAUSES = 3
 MOST_ENTRIES = 400_000  # of both months: as many take about a second

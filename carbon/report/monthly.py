@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from carbon.ledger.views import Dated, Live
     from carbon.report.fold import Folded
-    from carbon.report.rolling import Dated
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -41,23 +41,6 @@ _LABELS = {
     "amortised": "amortised hardware (management view)",
     "incurred": "hardware as incurred",
 }
-
-
-class Live(Protocol):
-    """What a report needs of a ledger: its entries that are neither reversals nor reversed."""
-
-    def live(
-        self,
-        as_of: datetime | str | None = None,
-        periods: Sequence[str] | None = None,
-        columns: Sequence[str] | None = None,
-        *,
-        coded: bool = False,
-    ) -> pd.DataFrame:
-        """Entries known at `as_of`, of the months `periods` (`YYYY-MM`; None: all): energy_kwh [kWh], kgco2e [kg].
-
-        At least the `columns` (None: all); `coded`: text may be categories, and entries in any order.
-        """
 
 
 def report(

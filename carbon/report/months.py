@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,27 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
     from datetime import datetime
 
-    from carbon.ledger.closing import State
+    from carbon.ledger.views import Closable
 
 _NEEDED = ("posting", "period", "adjusts", "basis", "kgco2e")
-
-
-class Closable(Protocol):
-    """What it needs of a ledger: all its entries, and its closings."""
-
-    def entries(
-        self,
-        as_of: str | datetime | None = None,
-        periods: Sequence[str] | None = None,
-        columns: Sequence[str] | None = None,
-    ) -> pd.DataFrame:
-        """Entries known at `as_of`: their `columns`, kgco2e [kg]."""
-
-    def closings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
-        """Closings and reopenings up to `as_of`, the oldest first."""
-
-    def closed(self) -> State:
-        """What is closed now."""
 
 
 def months(

@@ -7,7 +7,7 @@ it adjusts, so a window tells what is known of it now.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from numpy.typing import NDArray
+
+    from carbon.ledger.views import Dated
 
     Ints = NDArray[np.int64]
     Flags = NDArray[np.bool_]
@@ -34,26 +36,6 @@ SHOWN = (*LEAN, "requests", "tokens", "reverses")
 _AMOUNTS = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
 _LENGTH = re.compile(r"([0-9]{1,7})(h|d|mo)")
 _A_YEAR = {"h": 8766, "d": 366, "mo": 12}
-
-
-class Dated(Protocol):
-    """What a rolling window needs of a ledger."""
-
-    def months(self) -> list[str]:
-        """Months (`YYYY-MM`) that have entries, sorted."""
-
-    def live(
-        self,
-        as_of: datetime | str | None = None,
-        periods: Sequence[str] | None = None,
-        columns: Sequence[str] | None = None,
-        *,
-        coded: bool = False,
-    ) -> pd.DataFrame:
-        """Columns of the entries known at `as_of`, of the months `periods`: energy_kwh [kWh], kgco2e [kg].
-
-        `coded`: text may be categories, and entries in any order.
-        """
 
 
 class Length(NamedTuple):

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from carbon.report.rolling import Dated, Rolled
+    from carbon.ledger.views import Dated
+    from carbon.report.rolling import Rolled
 
     Floats = NDArray[np.float64]
 

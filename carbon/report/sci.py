@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from carbon.report.monthly import Live
+    from carbon.ledger.views import Live
 
 METHOD = "sci-location@1"
 REFUSED = (

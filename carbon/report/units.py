@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from carbon.report.monthly import Live
+    from carbon.ledger.views import Live
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]

@@ -67,7 +67,7 @@ def tables(accounted_once: Path, tmp_path_factory: pytest.TempPathFactory) -> di
         rows.assign(requests=10).to_parquet(project.folder / "workload" / f"{month}.parquet")
     for row, name in ((2, "=HYPERLINK(A1)"), (3, 'Ops "two", Ltd; ßø')):
         project.change("nodes.csv", row, operator=name)
-    result = project.run("account", "--remove")
+    result = project.run("account", "--remove", "--rename")
     assert result.code == 0, result.text
     for name, words in COMMANDS.items():
         for form in ("csv", "json") if name != "pact" else ("csv",):

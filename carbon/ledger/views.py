@@ -1,0 +1,65 @@
+"""What those who read a ledger need of it: the ledger itself, its restated view, or entries at hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    import pandas as pd
+
+    from carbon.ledger.closing import State
+
+
+class Live(Protocol):
+    """Something that tells its live entries: those that are neither reversals nor reversed."""
+
+    def live(
+        self,
+        as_of: str | datetime | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
+    ) -> pd.DataFrame:
+        """Live entries known at `as_of`, of the months `periods` (`YYYY-MM`; None: all): energy_kwh [kWh], kgco2e [kg].
+
+        At least the `columns` (None: all); `coded`: text may be categories, and entries in any order.
+        """
+
+
+class Posted(Protocol):
+    """Something that tells all its entries, reversals included."""
+
+    def entries(
+        self,
+        as_of: str | datetime | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        coded: bool = False,
+    ) -> pd.DataFrame:
+        """All entries known at `as_of`, of the months `periods`: their `columns`; `coded` as in Live."""
+
+
+class Dated(Live, Protocol):
+    """Something with months."""
+
+    def months(self) -> list[str]:
+        """Months (`YYYY-MM`) that have entries, sorted."""
+
+
+class Kept(Posted, Dated, Protocol):
+    """All entries, the live ones, and their months."""
+
+
+class Closable(Kept, Protocol):
+    """The same with what is closed."""
+
+    def closings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
+        """Closings and reopenings up to `as_of`, the oldest first."""
+
+    def closed(self) -> State:
+        """What is closed now."""
