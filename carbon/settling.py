@@ -69,7 +69,7 @@ def settle(
         planned = ledger.plan(desired, **arguments)  # type: ignore[arg-type]
         return Outcome(reckoned, planned.posting if planned else None)
     stage(progress, "posting")
-    return Outcome(reckoned, ledger.post(desired, **arguments))  # type: ignore[arg-type]
+    return Outcome(reckoned, ledger.post(desired, findings=list(reckoned.findings), **arguments))  # type: ignore[arg-type]
 
 
 def settled(entries: pd.DataFrame, lines: pd.DataFrame) -> pd.Index:

@@ -55,6 +55,8 @@ def pact(
     from carbon.exports.pact import pact as footprints
 
     found = chosen(context, period, as_of)
+    # work is divided by what is about the same months
+    found = found._replace(entries=found.ledger.restated().live(as_of, found.months))
     frame = _frame(found, tuple(company_id or ()), str(energy), as_of)
     made = footprints(found.entries, frame, [word.strip() for word in by.split(",") if word.strip()])
     if not made.footprints:

@@ -57,7 +57,7 @@ def sci(
         raise UsageError(REFUSED)
     settings = settings_of(context)
     require_posted(settings, as_of)
-    ledger = Ledger(settings.path("ledger.path"))
+    ledger = Ledger(settings.path("ledger.path")).restated()  # work is divided by what is about the same months
     if format == SciFormat.xlsx:
         leave_workbook(sci_sheets(ledger, period or _last_year(settings, as_of), as_of), output)
         return

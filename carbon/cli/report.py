@@ -231,7 +231,8 @@ def _bridge(settings: Settings, asked: Asked, against: str, kind: str, output: P
 
 def _print_bridge(settings: Settings, frame: pd.DataFrame, period: str, asked: Asked, against: str) -> None:
     from carbon.ledger.store import Ledger
-    from carbon.report.monthly import statement_label
+    from carbon.report.monthly import months_of, statement_label
+    from carbon.report.months import month_notes
     from carbon.report.waterfall import render_bridge
 
     screen = console()
@@ -240,6 +241,7 @@ def _print_bridge(settings: Settings, frame: pd.DataFrame, period: str, asked: A
     threshold, entity = settings.number("report.significance"), settings.text("entity.name")
     ledger = Ledger(settings.path("ledger.path"))
     also = judged(settings, ledger, asked.as_of, asked.energy, asked.hardware)
+    also += [] if asked.restated else month_notes(ledger, months_of(period), asked.as_of, asked.energy, asked.hardware)
     for part in render_bridge(frame, period, labels, threshold, screen.width, entity, also):
         screen.print(part)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import pandas as pd
+
 from carbon.ledger.closing import own_month
 from carbon.ledger.entries import live
 
@@ -11,13 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    import pandas as pd
-
     from carbon.ledger.views import Closable
 
 
 class Restated(NamedTuple):
-    """A ledger whose `period` is the month that an entry is about: that which it adjusts, else that it is booked in."""
+    """A ledger whose `period` is the month that an entry is about: that which it adjusts, else that it is booked in.
+
+    So no entry has another month that it adjusts: `adjusts` is empty.
+    """
 
     ledger: Closable
 
@@ -37,7 +40,7 @@ class Restated(NamedTuple):
         )
         needed = None if columns is None else list(dict.fromkeys((*columns, "period", "adjusts")))
         found = self.ledger.entries(as_of, reach, needed)
-        found = found.assign(period=own_month(found))
+        found = found.assign(period=own_month(found), adjusts=pd.Series(dtype="str"))
         some = found if periods is None else found[found["period"].isin(set(periods))]
         return some if columns is None else some[list(columns)]
 

@@ -112,7 +112,7 @@ def test_every_object_is_written_on_the_condition_that_it_is_new(
 def test_four_processes_make_one_chain_and_lose_nothing(ledger: Ledger, store: s3.Store, prefix: str) -> None:
     processes = [start(_named(ledger), f"writer-{nth}", POSTINGS, LINES) for nth in range(WRITERS)]
     go(*processes)
-    outputs = [process.communicate(timeout=200) for process in processes]
+    outputs = [process.communicate(timeout=500) for process in processes]
     assert [(process.returncode, error) for process, (_, error) in zip(processes, outputs, strict=True)] == [(0, "")] * WRITERS
     numbers = [int(number) for output, _ in outputs for number in output.split()]
     assert sorted(numbers) == list(range(1, WRITERS * POSTINGS + 1))
@@ -149,7 +149,7 @@ def test_a_killed_process_leaves_whole_postings(ledger: Ledger, postings_seen: i
         process.stdout.readline()
     time.sleep(random.uniform(0, 0.3))
     process.kill()
-    told = postings_seen + len(process.communicate(timeout=60)[0].split())
+    told = postings_seen + len(process.communicate(timeout=200)[0].split())
     found = verify(ledger)
     assert found.faults == []
     assert told <= found.postings <= told + 1
@@ -157,7 +157,7 @@ def test_a_killed_process_leaves_whole_postings(ledger: Ledger, postings_seen: i
         assert ledger.postings()["entries"].tolist() == [2 * lines] + [4 * lines] * (found.postings - 1)
     after = start(_named(ledger), "after", 1, lines)
     go(after)
-    output, error = after.communicate(timeout=60)
+    output, error = after.communicate(timeout=200)
     assert (output.split(), error, after.returncode) == ([str(found.postings + 1)], "", 0)
     assert set(ledger.live(periods=MONTHS)["product"]) == {"after"}
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from carbon.ledger.store import Ledger
+from carbon.report.drivers import drivers
 from tests.cli.project import WORKLOAD
 from tests.pipeline.test_settle import series
 
@@ -223,3 +224,26 @@ def test_a_time_beyond_all_years_is_one_line(accounted: Project, option: str, ti
     result = accounted.run("report", "2024-06", option, time)
     assert result.code == 2, result.text
     assert "not within the years 1 to 9999" in result.err
+
+
+def test_drivers_of_restated_months_hold_no_adjustments(accounted: Project) -> None:
+    """What adjusts June counts in June: the change is that of the months as they are known now."""
+    accounted.run("close", "2024-06")
+    change(accounted)
+    accounted.run("account")
+    ledger = Ledger(accounted.folder / "ledger").restated()
+    found = drivers(ledger, "2024-06", "2024-07")
+    june, july = (total(accounted, month, "--restated") for month in ("2024-06", "2024-07"))
+    assert found["kgco2e"].sum() == pytest.approx(july - june, rel=1e-9)
+    assert "adjustments" not in set(found["driver"])
+
+
+def test_warnings_stay_when_something_settles(accounted: Project) -> None:
+    rows = accounted.rows(WORKLOAD)
+    accounted.put_rows(WORKLOAD, rows[:5] + rows[8:])
+    accounted.run("account")
+    assert "unmetered" in set(Ledger(accounted.folder / "ledger").findings()["code"])
+    series(accounted)
+    assert accounted.run("settle").code == 0
+    found = Ledger(accounted.folder / "ledger").findings()
+    assert "unmetered" in set(found.loc[found["posting"] == 3, "code"])
