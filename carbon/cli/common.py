@@ -43,7 +43,18 @@ class Format(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How the table is written.")]
-OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file (which must not exist).")]
+
+
+def _named(output: Path | None) -> Path | None:
+    if output is not None and not output.name:
+        raise typer.BadParameter("names no file; give it a name")
+    return output
+
+
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", callback=_named, help="Write to this file (which must not exist)."),
+]
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:

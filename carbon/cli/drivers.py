@@ -34,10 +34,12 @@ def drivers(
     output: OutputOption = None,
 ) -> None:
     """What drove the change from one month to another: the rows add up to it."""
+    from carbon.cli.report import require_posted
     from carbon.ledger.store import Ledger
     from carbon.report.drivers import drivers as rows
 
     settings = settings_of(context)
+    require_posted(settings, as_of)
     nodes, faults = register_of(settings)
     frame = rows(
         Ledger(settings.path("ledger.path")), before, after, by, str(energy), str(hardware), as_of, nodes=nodes

@@ -51,10 +51,12 @@ class Chosen(NamedTuple):
 
 def chosen(context: typer.Context, period: str | None, as_of: str | None) -> Chosen:
     """Entries of a period, or of the ledger's last year. Raises NotFoundError where the ledger has no entry of it."""
+    from carbon.cli.report import require_posted
     from carbon.ledger.store import Ledger
     from carbon.report.monthly import months_of, nothing_posted
 
     settings = settings_of(context)
+    require_posted(settings, as_of)
     ledger = Ledger(settings.path("ledger.path"))
     posted = ledger.live(as_of, columns=("period",))["period"]
     wanted = months_of(period or (str(posted.max())[:4] if len(posted) else "2000"))

@@ -36,10 +36,10 @@ def esrs(
     context: typer.Context,
     period: PeriodArgument = None,
     revenue: Annotated[
-        float | None, typer.Option(metavar="N", help="Net revenue of the period; else [report] revenue.")
+        float | None, typer.Option(metavar="N", help="Net revenue of the period; else report.revenue.")
     ] = None,
     currency: Annotated[
-        str | None, typer.Option(metavar="CODE", help="Currency of it, such as EUR; else [report] currency.")
+        str | None, typer.Option(metavar="CODE", help="Currency of it, such as EUR; else report.currency.")
     ] = None,
     base_year: Annotated[
         int | None, typer.Option("--base-year", metavar="YEAR", help="Year whose figures stand beside, as restated.")

@@ -64,28 +64,6 @@ class Properties(NamedTuple):
     created: datetime = _MADE
 
 
-class _Sink:
-    """A file that, once it failed, takes no more: the archive that the writer then leaves open ends itself later."""
-
-    def __init__(self, target: BinaryIO) -> None:
-        self.target, self.failed = target, False
-
-    def write(self, data: bytes) -> int:
-        """Write, where nothing failed yet."""
-        return len(data) if self.failed else self.target.write(data)
-
-    def tell(self) -> int:
-        """Where the next bytes go."""
-        return 0 if self.failed else self.target.tell()
-
-    def seek(self, *place: int) -> int:
-        """Go to a place."""
-        return 0 if self.failed else self.target.seek(*place)
-
-    def flush(self) -> None:
-        """Bytes are flushed by whoever opened the file."""
-
-
 def workbook(tables: Mapping[str, pd.DataFrame]) -> bytes:
     """An XLSX file of tables by the name of their sheet, as write_book makes it."""
     target = io.BytesIO()
@@ -103,21 +81,22 @@ def write_book(target: BinaryIO, sheets: Mapping[str, Sheet], properties: Proper
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import FileCreateError
 
-    about, sink = properties or Properties(), _Sink(target)
+    about, archive = properties or Properties(), io.BytesIO()
     with TemporaryDirectory(prefix="carbon-") as folder:
         options = {
             "constant_memory": True, "tmpdir": folder, "strings_to_formulas": False, "strings_to_urls": False,
             "strings_to_numbers": False,
         }  # fmt: skip
         try:
-            with Workbook(sink, options) as book:
+            with Workbook(archive, options) as book:
                 book.set_properties(about._asdict())
                 formats = Formats(book)
                 for name, sheet in sheets.items():
                     _fill(book.add_worksheet(_sheet_name(name)), sheet, formats)
         except FileCreateError as error:  # what the writer makes of an OSError
-            sink.failed = True
             raise error.args[0] from error
+    # An archive that a full disk breaks off would end itself later, with a trace; so it gets there whole or not.
+    target.write(archive.getbuffer())
 
 
 def _sheet_name(name: str) -> str:

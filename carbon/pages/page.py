@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from carbon.pages.gather import Facts, Wish
     from carbon.pages.model import Section
 
+_ISOLATE, _END = "\u2068", "\u2069"
+
 
 def page(settings: Settings, wish: Wish, now: datetime, others: Sequence[str] = ()) -> str:
     """The report of a period as one HTML page, charts and style in it; `others` are notes of the caller's.
@@ -34,6 +36,8 @@ def page(settings: Settings, wish: Wish, now: datetime, others: Sequence[str] = 
     environment.filters["code"] = _code
     template = environment.from_string(_file("page.html.j2"))
     entity = clean(settings.text("entity.name"))
+    if not entity.isascii():
+        entity = f"{_ISOLATE}{entity}{_END}"  # a name from right to left must not turn what stands beside it
     span = month_spans(facts.months)
     return template.render(
         style=Markup(_file("style.css")),

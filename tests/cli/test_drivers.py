@@ -75,7 +75,7 @@ def test_without_a_register_pue_and_devices_are_not_told(accounted: Project) -> 
     (("2024-06", "2024-Q3"), 2, "no single month"),
     (("2024-06", "2023-01"), 3, "no entry for 2023-01; it has 2024-06 to 2024-07"),
     (("2024-06", "2024-07", "--by", "product"), 2, "allowed: zone, node, operator, boundary"),
-    (("2024-06", "2024-07", "--as-of", "2001-01-01"), 3, "no entries yet (or had none then)"),
+    (("2024-06", "2024-07", "--as-of", "2001-01-01"), 3, "nothing was posted by --as-of 2001-01-01"),
     (("2024-06", "2024-07", "--as-of", "summer"), 2, "summer"),
     (("2024-06", "2024-07", "-o", "x.txt"), 2, "--format csv"),
 ])  # fmt: skip

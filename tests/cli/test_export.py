@@ -243,3 +243,17 @@ def test_csv_disarms_what_looks_like_a_formula(served: Project) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_table_for_people(served: Project, kind: str) -> None:
     assert served.run("export", kind, "--format", "table").code == 0
+
+
+@pytest.mark.parametrize("words", [("report", "--format", "csv"), ("drivers", "2024-06", "2024-07"), ("export", "sci")], ids=" ".join)
+def test_a_file_without_a_name_is_wrong_usage(served: Project, words: tuple[str, ...]) -> None:
+    result = served.run(*words, "-o", "")
+    assert (result.code, result.out) == (2, ""), result.text
+    assert "names no file" in result.err
+
+
+@pytest.mark.parametrize("words", [("drivers", "2024-06", "2024-07"), ("export", "esrs")], ids=" ".join)
+def test_a_time_before_the_first_posting_names_it(served: Project, words: tuple[str, ...]) -> None:
+    result = served.run(*words, "--as-of", "2020-01-01")
+    assert (result.code, result.out) == (3, ""), result.text
+    assert "nothing was posted by --as-of 2020-01-01" in result.err

@@ -82,7 +82,7 @@ def test_names_stay_text(page: Node) -> None:
     assert set(HARD) <= drawn
     shown = OPERATOR.replace("\u202e", "\ufffd")
     assert shown in {row["operator"] for row in table(page, "By operator")}
-    assert page.all("h1")[0].text == "Emissions of Small <i>network</i> & Söhne, 2024-07"
+    assert page.all("h1")[0].text == "Emissions of \u2068Small <i>network</i> & Söhne\u2069, 2024-07"
     assert page.all("i", "b") == []
 
 

@@ -114,7 +114,7 @@ def test_words() -> None:
     ]
     nothing = Settled(0.0, 0.0, 4.0, -1.0, 2.0)
     assert settled_notes(nothing) == [
-        "Settled: 0 % of the emissions; the provisional 100 % (4 kg) may move by -1 to +2 kg (95 % of its ranges)."
+        "Provisional entries come to 4 kg; they may move by -1 to +2 kg (95 % of its ranges)."
     ]
 
 
