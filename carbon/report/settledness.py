@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 SETTLING = "factor_final"
-_CANCELS = 1e-9
+_CANCELS = 0.01  # share of a total from which what cancels is more than a rounding of the words
 MOVED = (
     "posting", "period", "start", "end", "scope", "category", "phase", "basis", "node", "operator", "zone", "product",
     "model", "mode", "activity", "kgco2e", "status", "reverses", "cause",
@@ -112,7 +112,6 @@ def settled_notes(found: Settled, moved: Movement | None = None) -> list[str]:
         return []
     rest = f"{_kilograms(found.provisional_kgco2e)} kg"
     if found.settled_kgco2e + found.provisional_kgco2e > abs(found.total_kgco2e) * (1 + _CANCELS):
-        # shares of what partly cancels are no shares of the total
         return [f"Provisional entries come to {rest}; they {_may(found)}.{_so_far(moved)}"]
     said = f"Settled: {percent(found.share)} of the emissions"
     if found.provisional_kgco2e:
