@@ -1,4 +1,4 @@
-"""The ledger as a user sees it: what it says, what it said at a time, and posting what it ought to say."""
+"""The ledger as a user sees it: reading it, posting what it ought to say, closing months."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from carbon.core.errors import LedgerError, NotFoundError, UsageError
-from carbon.core.time import from_us, month_number, parse_instant
+from carbon.core.errors import LedgerError, NotFoundError
+from carbon.core.time import month_number
 from carbon.ledger import kept
-from carbon.ledger.closing import NEVER, Closing, State, book, closing, closings, own_month, reopening
+from carbon.ledger.closing import NEVER, Closing, State, book, closing, own_month, reopening
 from carbon.ledger.compact import tidy
 from carbon.ledger.delta import (
     EMPTY,
@@ -30,18 +28,14 @@ from carbon.ledger.delta import (
     note,
     open_table,
     periods_of,
-    read,
     require_newest,
     require_unchanged,
-    several_postings,
 )  # fmt: skip
-from carbon.ledger.entries import LINES, SCHEMA, in_order, number, to_frame
-from carbon.ledger.files import data_files, fields_of, read_file
-from carbon.ledger.log import infos
+from carbon.ledger.entries import LINES, in_order, number, to_frame
 from carbon.ledger.owner import ENTITY, owner, require_owner
 from carbon.ledger.place import place_of
+from carbon.ledger.reader import Reader
 from carbon.ledger.reconcile import difference, missing_findings, normal_lines
-from carbon.ledger.restated import Restated
 from carbon.ledger.turns import turn
 
 if TYPE_CHECKING:
@@ -60,9 +54,6 @@ _Made = TypeVar("_Made")
 PATIENCE_S = 600.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
 _COMPARED = ("posting", "entry", *LINES, "reverses", "adjusts")
-_ORDER = ("posting", "entry", "recorded_at")
-_PAIRS = ("entry", "reverses", "period")
-_TOLD = ("posting", "recorded_at", "entry", "reverses", "kgco2e", "cause", "reason", "digest")
 
 
 class Posting(NamedTuple):
@@ -82,7 +73,7 @@ class Difference(NamedTuple):
     entries: pa.Table
 
 
-class Ledger:
+class Ledger(Reader):
     """A ledger in a folder, or in an S3 store, made by the first posting. Entries are only ever added.
 
     Every method reads the table anew, so that postings of other processes are seen.
@@ -99,75 +90,6 @@ class Ledger:
     def __repr__(self) -> str:
         """Class and place."""
         return f"Ledger({str(self.path)!r})"
-
-    def head(self) -> Head:
-        """The newest posting: number, digest, time; (0, "", None) when nothing is posted. Raises LedgerError."""
-        table = open_table(self.path)
-        return EMPTY if table is None else head(self.path, table)
-
-    def entries(
-        self,
-        as_of: str | datetime | None = None,
-        periods: Sequence[str] | None = None,
-        columns: Sequence[str] | None = None,
-        *,
-        coded: bool = False,
-    ) -> pd.DataFrame:
-        """All entries, reversals included, by posting and place: the ledger's columns, energy_kwh [kWh], kgco2e [kg].
-
-        `as_of`: only what was posted at that time or before; `periods`: only those months (`YYYY-MM`); `columns`: only
-        those; `coded` as in `live`. Raises UsageError for a time or month that is none, LedgerError for a ledger that
-        cannot be read.
-        """
-        if coded:
-            return self._coded(as_of, periods, list(SCHEMA.names if columns is None else columns), live=False)
-        needed = None if columns is None else list(dict.fromkeys((*_ORDER, *columns)))
-        found = to_frame(self._known(as_of, periods, needed))
-        return found if columns is None else found[list(columns)]
-
-    def live(
-        self,
-        as_of: str | datetime | None = None,
-        periods: Sequence[str] | None = None,
-        columns: Sequence[str] | None = None,
-        *,
-        coded: bool = False,
-    ) -> pd.DataFrame:
-        """What the ledger says, or said at `as_of`, as `entries`, without what was taken back within its own month.
-
-        An entry and its reversal are left out where both are booked in the same month. Where the reversal is booked in
-        a later one, because the month of the entry was closed, both stay: the closed month says what it said, and the
-        later one carries the reversal with its sign, beside what replaces it. So the sum of emissions [kg] over any
-        months, or of energy [kWh], is that of all their entries, and what a month says hangs on its own entries alone.
-
-        `coded`: text as categories and entries in no promised order, read many times as fast; for sums over many.
-        """
-        if coded:
-            return self._coded(as_of, periods, list(SCHEMA.names if columns is None else columns))
-        needed = None if columns is None else list(dict.fromkeys((*_ORDER, *_PAIRS, *columns)))
-        known = self._known(as_of, periods, needed)
-        found = to_frame(known.filter(_standing(known)))
-        return found if columns is None else found[list(columns)]
-
-    def restated(self) -> Restated:
-        """The same ledger by the months that entries are about: what adjusts a closed month is told of that month."""
-        return Restated(self)
-
-    def closed(self) -> State:
-        """What is closed now. Raises LedgerError for a ledger that cannot be read."""
-        table = open_table(self.path)
-        return NEVER if table is None else closing_state(self.path, table)
-
-    def closings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
-        """Closings and reopenings made up to `as_of`, the oldest first; columns those of carbon.ledger.closing.Closing.
-
-        `recorded_at` [UTC]. Raises UsageError for a time that is none, LedgerError for a ledger that cannot be read.
-        """
-        until, table = _instant(as_of), open_table(self.path)
-        found = closings(infos(self.path, table.version())) if table is not None else []
-        frame = pd.DataFrame(found, columns=list(Closing._fields))
-        frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True).dt.as_unit("us")
-        return frame if until is None else frame[frame["recorded_at"] <= until]
 
     def close(self, month: str, *, recorded_at: datetime, reason: str = "") -> Closing:
         """Close a month (`YYYY-MM`) and all before it: what differs for them is booked in the first month after, from now on.
@@ -186,50 +108,6 @@ class Ledger:
         return self._note(
             lambda state, last, moment: reopening(state, last, moment, month, reason, months), recorded_at
         )
-
-    def months(self) -> list[str]:
-        """Months (`YYYY-MM`) that have entries, sorted; what was taken back counts. Raises as `entries` does."""
-        table = open_table(self.path)
-        return [] if table is None else sorted(periods_of(self.path, table))
-
-    def begun(self) -> datetime | None:
-        """When the first posting was recorded; None when nothing is posted. Raises as `entries` does."""
-        table = open_table(self.path)
-        files = [] if table is None else data_files(self.path, table)
-        return pc.min(read_file(files[0], ["recorded_at"])["recorded_at"]).as_py() if files else None
-
-    def findings(self, periods: Sequence[str] | None = None, as_of: str | datetime | None = None) -> pd.DataFrame:
-        """Findings kept by the newest posting that covered each month, the newest posting first.
-
-        Columns: posting, periods (the months, `YYYY-MM`, that it is the newest for, with commas), and those of a finding.
-        A run that posts nothing leaves the findings of the posting before it. `periods`: only those months, else all
-        that have entries; `as_of` as in `entries`. They are kept outside the digest. Raises as `entries` does.
-        """
-        until = _instant(as_of)
-        for period in periods or ():
-            month_number(period)
-        table = open_table(self.path)
-        if table is None:
-            return kept.newest((), (), until)
-        months = periods_of(self.path, table) if periods is None else set(periods)
-        try:
-            return kept.newest(infos(self.path, table.version()), months, until)
-        except (ValueError, KeyError, TypeError) as error:
-            raise LedgerError(
-                f"{self.path}: the findings kept with a commit cannot be read; see `carbon ledger verify`, and restore "
-                "the ledger from a copy"
-            ) from error
-
-    def postings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
-        """One row a posting: posting, recorded_at, entries, reversals, kgco2e [kg], cause, reason, digest.
-
-        `kgco2e` is the plain sum over the entries of all bases: how far the posting moved the ledger, not a statement.
-        """
-        grouped = to_frame(self._known(as_of, None, _TOLD)).groupby("posting", as_index=False)
-        return grouped.agg(
-            recorded_at=("recorded_at", "first"), entries=("entry", "size"), reversals=("reverses", "count"),
-            kgco2e=("kgco2e", "sum"), cause=("cause", _words), reason=("reason", _words), digest=("digest", "first"),
-        )  # fmt: skip
 
     def plan(
         self, desired: pd.DataFrame, *, months: Sequence[str], recorded_at: datetime | Clock, cause: str = "", reason: str = "",
@@ -362,48 +240,6 @@ class Ledger:
         found = entries.assign(booked=entries["period"], period=own_month(entries))
         return found[found["period"].isin(set(months))].reset_index(drop=True) if state.number else found
 
-    def _known(
-        self, as_of: str | datetime | None, periods: Sequence[str] | None, names: Sequence[str] | None = None
-    ) -> pa.Table:
-        """Columns `names` of the entries known at `as_of`, in order."""
-        until = _instant(as_of)
-        for period in periods or ():
-            month_number(period)
-        entries = in_order(self._read(open_table(self.path), periods, names))
-        return entries if until is None else entries.filter(pc.less_equal(entries["recorded_at"], until))
-
-    def _coded(
-        self, as_of: str | datetime | None, periods: Sequence[str] | None, columns: list[str], *, live: bool = True
-    ) -> pd.DataFrame:
-        """Entries, or those that stand, with text as categories. Ids are read only where something may have been taken back."""
-        until = _instant(as_of)
-        for period in periods or ():
-            month_number(period)
-        table = open_table(self.path)
-        names = dict.fromkeys((*columns, *(("recorded_at",) if until else ())))
-        pairs = live and table is not None and several_postings(self.path, table, periods)
-        names |= dict.fromkeys(_PAIRS if pairs else ())
-        found = self._read(table, periods, list(names), coded=True)
-        if until is not None:
-            found = found.filter(pc.less_equal(found["recorded_at"], until))
-        if pairs and found["reverses"].null_count < found.num_rows:
-            stands = _standing(found)
-            found = found.select(columns).filter(stands)
-        return to_frame(found.select(columns).unify_dictionaries())
-
-    def _read(
-        self,
-        table: DeltaTable | None,
-        periods: Sequence[str] | None,
-        names: Sequence[str] | None = None,
-        coded: bool = False,
-    ) -> pa.Table:
-        return (
-            fields_of(names or SCHEMA.names, coded).empty_table()
-            if table is None
-            else read(self.path, table, periods, names, coded)
-        )
-
     def _create(self) -> DeltaTable:
         create_table(self.path)
         table = open_table(self.path)
@@ -428,32 +264,3 @@ def _lines_of(desired: pd.DataFrame, months: Sequence[str]) -> pd.DataFrame:
     if outside:
         raise ValueError(f"lines of {', '.join(outside)} are outside of the months to post, {', '.join(months)}")
     return lines
-
-
-def _standing(entries: pa.Table) -> pa.Array:
-    """Whether each entry is of no pair of an entry and its reversal that are booked in the same month."""
-    stands = np.ones(entries.num_rows, bool)
-    reversal = np.flatnonzero(entries["reverses"].is_valid().to_numpy())
-    named = entries["reverses"].take(reversal)
-    target = np.flatnonzero(pc.is_in(entries["entry"], named).to_numpy())
-    at = pc.index_in(named, entries["entry"].take(target))
-    reversal, target = reversal[at.is_valid().to_numpy()], target[at.drop_null().to_numpy()]
-    same = pc.equal(entries["period"].take(reversal), entries["period"].take(target)).to_numpy()
-    stands[reversal[same]] = stands[target[same]] = False
-    return pa.array(stands)
-
-
-def _instant(moment: str | datetime | None) -> datetime | None:
-    """The instant meant by `as_of`, in UTC. Raises UsageError for what is none."""
-    if isinstance(moment, str):
-        try:
-            return from_us(parse_instant(moment))
-        except ValueError as error:
-            raise UsageError(f"--as-of {moment}: {error}; write it as 2026-11-05T12:00:00Z") from None
-    if moment is not None and moment.tzinfo is None:
-        raise UsageError(f"as_of {moment} has no offset from UTC; give it one")
-    return None if moment is None else moment.astimezone(UTC)
-
-
-def _words(texts: pd.Series) -> str:
-    return "; ".join(sorted(texts.dropna().unique()))
