@@ -35,7 +35,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def test_every_kind_of_entry_reproduces(demo: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     known: dict[object, Any] = {}
 
-    def once(settings: Settings, *, now: datetime, window: Any) -> Any:
+    def once(settings: Settings, *, now: datetime, window: Any, **_bar: object) -> Any:
         if window not in known:
             known[window] = pipeline.reckon(settings, now=now, window=window)
         return known[window]
