@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from carbon.ledger.place import Place
+    from carbon.report.ranges import Draws
 
 FILE = "carbon.toml"
 
@@ -78,6 +79,13 @@ class Settings(NamedTuple):
         """A path setting, resolved against the project folder; the ledger's may be in a store. Raises UsageError."""
         text = self.text(name)
         return place_of(text) if name == "ledger.path" and is_uri(text) else self.folder / text
+
+    @property
+    def draws(self) -> Draws:
+        """How ranges are drawn: number, seed, and the tables whose shares hold."""
+        from carbon.report.ranges import Draws
+
+        return Draws(int(self.number("uncertainty.draws")), int(self.number("uncertainty.seed")), self.own_tables)
 
     @property
     def own_tables(self) -> str:

@@ -55,6 +55,7 @@ OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", callback=_named, help="Write to this file (which must not exist)."),
 ]
+AsOfOption = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")]
 
 
 def guarded(command: Callable[P, R]) -> Callable[P, R]:

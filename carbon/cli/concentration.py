@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import Format, FormatOption, OutputOption, console, emit, guarded, settings_of
-from carbon.cli.report import Energy, Hardware, last_month, require_posted
+from carbon.cli.common import AsOfOption, Format, FormatOption, OutputOption, console, emit, guarded, settings_of
+from carbon.cli.report import Energy, EnergyOption, Hardware, HardwareOption, last_month, require_posted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,9 +25,9 @@ def concentration(
         str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else the last month.")
     ] = None,
     by: Annotated[str, typer.Option(metavar="WORDS", help="node, operator, zone, product; else all four.")] = "",
-    energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
-    hardware: Annotated[Hardware, typer.Option(help="Basis of own hardware.")] = Hardware.amortised,
-    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")] = None,
+    energy: EnergyOption = Energy.location,
+    hardware: HardwareOption = Hardware.amortised,
+    as_of: AsOfOption = None,
     format: FormatOption = Format.table,  # noqa: A002
     output: OutputOption = None,
 ) -> None:

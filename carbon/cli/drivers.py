@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import Format, FormatOption, OutputOption, console, emit, guarded, now, say, settings_of
-from carbon.cli.report import Energy, Hardware
+from carbon.cli.common import (
+    AsOfOption,
+    Format,
+    FormatOption,
+    OutputOption,
+    console,
+    emit,
+    guarded,
+    now,
+    say,
+    settings_of,
+)
+from carbon.cli.report import Energy, EnergyOption, Hardware, HardwareOption
 from carbon.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,9 +38,9 @@ def drivers(
     before: Annotated[str, typer.Argument(metavar="M1", help="The earlier month, 2026-09.")],
     after: Annotated[str, typer.Argument(metavar="M2", help="The later month, 2026-10.")],
     by: Annotated[str, typer.Option(metavar="WORDS", help="zone, node, operator, boundary.")] = "",
-    energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
-    hardware: Annotated[Hardware, typer.Option(help="Basis of own hardware.")] = Hardware.amortised,
-    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")] = None,
+    energy: EnergyOption = Energy.location,
+    hardware: HardwareOption = Hardware.amortised,
+    as_of: AsOfOption = None,
     format: FormatOption = Format.table,  # noqa: A002
     output: OutputOption = None,
 ) -> None:

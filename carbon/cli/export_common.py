@@ -37,7 +37,6 @@ PeriodArgument = Annotated[
     typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else all months of the ledger's last year."),
 ]
 FormatOption = Annotated[ExportFormat, typer.Option("--format", help="How it is written; xlsx needs -o FILE.")]
-AsOfOption = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")]
 
 
 class Chosen(NamedTuple):

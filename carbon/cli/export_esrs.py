@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import OutputOption, guarded
+from carbon.cli.common import AsOfOption, OutputOption, guarded
 from carbon.cli.export_common import (
-    AsOfOption,
     ExportFormat,
     FormatOption,
     PeriodArgument,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import OutputOption, guarded, now
-from carbon.cli.export_common import AsOfOption, ExportFormat, FormatOption, PeriodArgument, chosen, leave
+from carbon.cli.common import AsOfOption, OutputOption, guarded, now
+from carbon.cli.export_common import ExportFormat, FormatOption, PeriodArgument, chosen, leave
 from carbon.core.errors import UsageError
 
 if TYPE_CHECKING:

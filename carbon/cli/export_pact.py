@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import OutputOption, guarded, show_findings
+from carbon.cli.common import AsOfOption, OutputOption, guarded, show_findings
 from carbon.cli.export_common import (
-    AsOfOption,
     ExportFormat,
     FormatOption,
     PeriodArgument,
@@ -17,7 +16,7 @@ from carbon.cli.export_common import (
     leave,
     leave_text,
 )
-from carbon.cli.report import Energy
+from carbon.cli.report import Energy, EnergyOption
 from carbon.core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def pact(
     by: Annotated[
         str, typer.Option(metavar="WORDS", help="What makes a product: product, model, mode.")
     ] = "product,model",
-    energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
+    energy: EnergyOption = Energy.location,
     company_id: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,17 +74,15 @@ def _frame(found: Chosen, ids: tuple[str, ...], energy: str, as_of: str | None) 
     """What all footprints have in common."""
     from carbon.core.time import isoformat, to_us
     from carbon.exports.pact import Company, Frame
-    from carbon.report.ranges import Draws
 
     settings = found.settings
-    draws, seed = (int(settings.number(f"uncertainty.{name}")) for name in ("draws", "seed"))
     recorded = found.ledger.postings(as_of)["recorded_at"].iloc[-1]
     return Frame(
         Company(settings.text("entity.name"), ids),
         found.months,
         isoformat(to_us(recorded.to_pydatetime())),
         energy,
-        Draws(draws, seed, settings.own_tables),
+        settings.draws,
         country_of(settings),
     )
 

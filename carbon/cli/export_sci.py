@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import OutputOption, emit, guarded, settings_of
-from carbon.cli.export_common import leave_workbook
+from carbon.cli.common import AsOfOption, OutputOption, emit, guarded, settings_of
+from carbon.cli.export_common import ExportFormat, leave_workbook
 from carbon.cli.report import Energy, last_month, require_posted
 
 if TYPE_CHECKING:
     from carbon.config import Settings
-
-
-class SciFormat(StrEnum):
-    """How the scores leave."""
-
-    csv = "csv"
-    json = "json"
-    table = "table"
-    xlsx = "xlsx"
 
 
 SHOWN = ("month", "boundary", "functional_unit", "sci_gco2e_per_unit", "energy_kwh", "intensity_g_per_kwh")
@@ -43,8 +33,10 @@ def sci(
         Energy, typer.Option(help="Basis of the energy: location; SCI refuses the other.")
     ] = Energy.location,
     total: Annotated[bool, typer.Option("--total", help="One score for the whole period, not one a month.")] = False,
-    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")] = None,
-    format: Annotated[SciFormat, typer.Option(help="How the scores are written; xlsx needs -o FILE.")] = SciFormat.csv,  # noqa: A002
+    as_of: AsOfOption = None,
+    format: Annotated[  # noqa: A002
+        ExportFormat, typer.Option(help="How the scores are written; xlsx needs -o FILE.")
+    ] = ExportFormat.csv,
     output: OutputOption = None,
 ) -> None:
     """Software carbon intensity by ISO/IEC 21031:2024 and SCI for AI, per request and per thousand tokens."""
@@ -58,7 +50,7 @@ def sci(
     settings = settings_of(context)
     require_posted(settings, as_of)
     ledger = Ledger(settings.path("ledger.path")).restated()  # work is divided by what is about the same months
-    if format == SciFormat.xlsx:
+    if format == ExportFormat.xlsx:
         leave_workbook(sci_sheets(ledger, period or _last_year(settings, as_of), as_of), output)
         return
     frame = scores(ledger, period or _last_year(settings, as_of), as_of, total=total)

@@ -7,8 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carbon.cli import evidence, housekeeping
-from carbon.cli.common import Format, FormatOption, OutputOption, emit, guarded, now, say, settings_of, show_findings
-from carbon.cli.report import Energy, Hardware
+from carbon.cli.common import (
+    AsOfOption,
+    Format,
+    FormatOption,
+    OutputOption,
+    emit,
+    guarded,
+    now,
+    say,
+    settings_of,
+    show_findings,
+)
+from carbon.cli.report import Energy, EnergyOption, Hardware, HardwareOption
 from carbon.cli.waiting import waiting
 from carbon.core.errors import LedgerError, NotFoundError
 
@@ -20,7 +31,6 @@ app = typer.Typer(no_args_is_help=True, epilog="Example: carbon ledger log")
 _SHOWN = ("entry", "start", "phase", "basis", "node", "energy_kwh", "kgco2e", "reverses")
 _CLOSINGS = ("number", "action", "month", "recorded_at", "posting", "reason")
 _POSTINGS = ("posting", "recorded_at", "entries", "reversals", "cause", "reason", "digest")
-AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")]
 
 
 def _ledger(context: typer.Context) -> Ledger:
@@ -31,7 +41,7 @@ def _ledger(context: typer.Context) -> Ledger:
 
 @app.command(epilog="Example: carbon ledger log")
 @guarded
-def log(context: typer.Context, as_of: AsOf = None, format: FormatOption = Format.table) -> None:  # noqa: A002
+def log(context: typer.Context, as_of: AsOfOption = None, format: FormatOption = Format.table) -> None:  # noqa: A002
     """One line a posting: when, how much, why; as a table, closings and reopenings too."""
     ledger = _ledger(context)
     postings, closings = ledger.postings(as_of=as_of), ledger.closings(as_of)
@@ -51,7 +61,7 @@ def show(
     period: Annotated[
         str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else all.")
     ] = None,
-    as_of: AsOf = None,
+    as_of: AsOfOption = None,
     format: FormatOption = Format.table,  # noqa: A002
     output: OutputOption = None,
 ) -> None:
@@ -73,9 +83,9 @@ def months(
     period: Annotated[
         str | None, typer.Argument(metavar="[PERIOD]", help="2026-10, 2026-Q4 or 2026; else all.")
     ] = None,
-    energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
-    hardware: Annotated[Hardware, typer.Option(help="Basis of own hardware.")] = Hardware.amortised,
-    as_of: AsOf = None,
+    energy: EnergyOption = Energy.location,
+    hardware: HardwareOption = Hardware.amortised,
+    as_of: AsOfOption = None,
     format: FormatOption = Format.table,  # noqa: A002
     output: OutputOption = None,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from carbon.cli.base import compared, judged
-from carbon.cli.common import OutputOption, console, emit, guarded, now, settings_of
+from carbon.cli.common import AsOfOption, OutputOption, console, emit, guarded, now, settings_of
 from carbon.cli.paging import write_page
 from carbon.cli.rolling import View, answer
 from carbon.cli.units import PerUnit
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from carbon.ledger.restated import Restated
     from carbon.ledger.store import Ledger
     from carbon.report.glance import Change
-    from carbon.report.ranges import Draws
 
 
 class ReportFormat(StrEnum):
@@ -52,6 +51,10 @@ class Hardware(StrEnum):
     incurred = "incurred"
 
 
+EnergyOption = Annotated[Energy, typer.Option(help="Basis of Scope 2.")]
+HardwareOption = Annotated[Hardware, typer.Option(help="Basis of own hardware.")]
+
+
 class Asked(NamedTuple):
     """What is asked for: period (None: the last month), grouping, bases, time, and whether by the months entries are about."""
 
@@ -77,9 +80,9 @@ def report(
     by: Annotated[
         str, typer.Option(metavar="WORDS", help="zone, node, operator, product, model, mode, activity, boundary.")
     ] = "",
-    energy: Annotated[Energy, typer.Option(help="Basis of Scope 2.")] = Energy.location,
-    hardware: Annotated[Hardware, typer.Option(help="Basis of own hardware.")] = Hardware.amortised,
-    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As it was known at this time.")] = None,
+    energy: EnergyOption = Energy.location,
+    hardware: HardwareOption = Hardware.amortised,
+    as_of: AsOfOption = None,
     rolling: Annotated[
         str | None,
         typer.Option(metavar="LENGTH", help="24h, 7d, 30d, 12mo: the window to the last energy or the period's end."),
@@ -113,7 +116,7 @@ def report(
     elif against is not None:
         _bridge(settings, asked, against, str(format), output)
     elif rolls:
-        answer(settings, View(rolling, *asked[:5], _draws(settings)), str(format), output, daily, days)
+        answer(settings, View(rolling, *asked[:5], settings.draws), str(format), output, daily, days)
     elif format == ReportFormat.table and output is None:
         print_month(settings, *asked[:5], restated=restated)
     else:
@@ -147,10 +150,10 @@ def _leave(settings: Settings, asked: Asked, kind: ReportFormat, output: Path | 
         from carbon.cli.report_book import leave_book
 
         bases = asked.energy, asked.hardware
-        leave_book(settings, asked.period, asked.by, bases, asked.as_of, _draws(settings), output, asked.restated)
+        leave_book(settings, asked.period, asked.by, bases, asked.as_of, settings.draws, output, asked.restated)
         return
     ledger, wanted = _ledger(settings, restated=asked.restated), asked.period or last_month(settings, asked.as_of)
-    frame = rows(ledger, wanted, *asked[1:5], **_draws(settings)._asdict())
+    frame = rows(ledger, wanted, *asked[1:5], **settings.draws._asdict())
     emit(frame, str(kind), "report", output)
 
 
@@ -193,7 +196,7 @@ def print_month(
             ],
         ),
         change=_change(settings, ledger, months_of(wanted), energy, hardware, as_of),
-        draws=_draws(settings),
+        draws=settings.draws,
         moved=movement(ledger.entries(as_of, months_of(wanted), MOVED, coded=True), energy, hardware),
     )
 
@@ -213,7 +216,8 @@ def _change(
 
 def _bridge(settings: Settings, asked: Asked, against: str, kind: str, output: Path | None) -> None:
     """The bridge between two states, to the terminal or as a table."""
-    from carbon.report.bridge import bridge, instant
+    from carbon.core.time import instant
+    from carbon.report.bridge import bridge
 
     if asked.by:
         raise UsageError("--by does not go with --against: a bridge is by cause; leave one of them out")
@@ -260,13 +264,6 @@ def _ledger(settings: Settings, *, restated: bool) -> Ledger | Restated:
     return ledger.restated() if restated else ledger
 
 
-def _draws(settings: Settings) -> Draws:
-    from carbon.report.ranges import Draws
-
-    draws, seed = (int(settings.number(f"uncertainty.{name}")) for name in ("draws", "seed"))
-    return Draws(draws, seed, settings.own_tables)
-
-
 def last_month(settings: Settings, as_of: str | None) -> str:
     """The last month that the ledger has entries of. Raises NotFoundError for a ledger without any."""
     from carbon.ledger.store import Ledger
@@ -280,9 +277,8 @@ def last_month(settings: Settings, as_of: str | None) -> str:
 
 def require_posted(settings: Settings, as_of: str | None, option: str = "--as-of") -> None:
     """Raise NotFoundError where a ledger that has postings had none at that time: a day is its first instant."""
-    from carbon.core.time import is_day, isoformat, to_us
+    from carbon.core.time import instant, is_day, isoformat, to_us
     from carbon.ledger.store import Ledger
-    from carbon.report.bridge import instant
 
     begun = Ledger(settings.path("ledger.path")).begun()
     if as_of is None or begun is None or instant(as_of, option) >= begun:

@@ -166,18 +166,14 @@ def _fleet(asked: _Asked) -> pd.DataFrame | str:
 
 def _drivers(asked: _Asked) -> tuple[tuple[str, str], pd.DataFrame | str]:
     """What drove the change to the last month from the one before it, or why that is not known."""
-    from carbon.core.findings import Findings
+    from carbon.cli.drivers import register_of
     from carbon.core.time import month_number, month_text
-    from carbon.embodied import nodes_of
     from carbon.report.drivers import drivers
 
     posted = asked.ledger.live(asked.as_of, asked.months, ("period",))["period"]
     last = str(posted.max())
     months = (month_text(month_number(last) - 1), last)
-    try:
-        nodes = nodes_of(asked.settings, now(), Findings())
-    except InputError:
-        nodes = None
+    nodes, _ = register_of(asked.settings)
     try:
         return months, drivers(
             asked.ledger, *months, energy=asked.energy, hardware=asked.hardware, as_of=asked.as_of, nodes=nodes

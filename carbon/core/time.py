@@ -68,6 +68,18 @@ def parse_instant(text: str) -> int:
         raise ValueError("not within the years 1 to 9999 in UTC") from None
 
 
+def instant(moment: datetime | str, option: str) -> datetime:
+    """The instant that an option names, in UTC. Raises UsageError for what is none, or has no offset."""
+    if isinstance(moment, str):
+        try:
+            return from_us(parse_instant(moment))
+        except ValueError as error:
+            raise UsageError(f"{option} {moment}: {error}; write it as 2026-11-05T12:00:00Z") from None
+    if moment.tzinfo is None:
+        raise UsageError(f"{option} {moment} has no offset from UTC; give it one")
+    return moment.astimezone(UTC)
+
+
 def us_of(times: pd.Series, missing: int = 0) -> NDArray[np.int64]:
     """Instants [us since 1970] of a column of times; NaT becomes `missing`."""
     us = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[us]")

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from carbon.core.errors import LedgerError
 from carbon.core.findings import Findings
 from carbon.core.time import cell_of, month_text, us_of
-from carbon.ledger.closing import closing_faults, closings
+from carbon.ledger.closing import closing_faults, closings, own_month
 from carbon.ledger.delta import Head, commit_head, head, head_of, open_table, read, require_newest
 from carbon.ledger.entries import AMOUNTS, LINES, bits, digest, entry_ids, in_order, to_frame
 from carbon.ledger.files import PARTITION, DataFile, data_files, file_faults, read_file
@@ -224,7 +224,7 @@ def _same(reversals: pd.DataFrame, targets: pd.DataFrame) -> Mask:
 def _period_faults(frame: pd.DataFrame) -> Iterator[str]:
     months, names = pd.factorize(cell_of(us_of(frame["start"]), "month"))
     start = pd.Series([month_text(int(month)) for month in names], dtype="str").take(months).set_axis(frame.index)
-    meant = frame["adjusts"].fillna(frame["period"])
+    meant = own_month(frame)
     yield from _listed(frame[(meant != start).fillna(True)], "is booked in {period}, but begins at {start}")
 
 

@@ -59,7 +59,7 @@ def sealed(path: Place, version: int, metadata: Mapping[str, str]) -> dict[str, 
 
     It tells the SHA-256 of the newest checkpoint too. Raises OSError when one of these files cannot be read.
     """
-    before = hashlib.sha256(commit_file(path, version).read_bytes()).hexdigest()
+    before = _sha256(commit_file(path, version))
     told = {**metadata, LINK: json.dumps({"version": version, "sha256": before})}
     newest = _checkpoint(path)
     if newest is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from carbon.core.errors import LedgerError, UsageError
-from carbon.core.time import from_us, month_number, parse_instant
+from carbon.core.errors import LedgerError
+from carbon.core.time import instant, month_number
 from carbon.ledger import kept
 from carbon.ledger.closing import NEVER, Closing, State, closings
 from carbon.ledger.delta import EMPTY, Head, closing_state, head, open_table, periods_of, read, several_postings
@@ -100,7 +100,7 @@ class Reader:
 
         `recorded_at` [UTC]. Raises UsageError for a time that is none, LedgerError for a ledger that cannot be read.
         """
-        until, table = _instant(as_of), open_table(self.path)
+        until, table = _known_until(as_of), open_table(self.path)
         found = closings(infos(self.path, table.version())) if table is not None else []
         frame = pd.DataFrame(found, columns=list(Closing._fields))
         frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True).dt.as_unit("us")
@@ -124,9 +124,8 @@ class Reader:
         A run that posts nothing leaves the findings of the posting before it. `periods`: only those months, else all
         that have entries; `as_of` as in `entries`. They are kept outside the digest. Raises as `entries` does.
         """
-        until = _instant(as_of)
-        for period in periods or ():
-            month_number(period)
+        until = _known_until(as_of)
+        _require_months(periods)
         table = open_table(self.path)
         if table is None:
             return kept.newest((), (), until)
@@ -154,9 +153,8 @@ class Reader:
         self, as_of: str | datetime | None, periods: Sequence[str] | None, names: Sequence[str] | None = None
     ) -> pa.Table:
         """Columns `names` of the entries known at `as_of`, in order."""
-        until = _instant(as_of)
-        for period in periods or ():
-            month_number(period)
+        until = _known_until(as_of)
+        _require_months(periods)
         entries = in_order(self._read(open_table(self.path), periods, names))
         return entries if until is None else entries.filter(pc.less_equal(entries["recorded_at"], until))
 
@@ -164,9 +162,8 @@ class Reader:
         self, as_of: str | datetime | None, periods: Sequence[str] | None, columns: list[str], *, live: bool = True
     ) -> pd.DataFrame:
         """Entries, or those that stand, with text as categories. Ids are read only where something may have been taken back."""
-        until = _instant(as_of)
-        for period in periods or ():
-            month_number(period)
+        until = _known_until(as_of)
+        _require_months(periods)
         table = open_table(self.path)
         names = dict.fromkeys((*columns, *(("recorded_at",) if until else ())))
         pairs = live and table is not None and several_postings(self.path, table, periods)
@@ -206,17 +203,15 @@ def _standing(entries: pa.Table) -> pa.Array:
     return pa.array(stands)
 
 
-def _instant(moment: str | datetime | None) -> datetime | None:
+def _known_until(as_of: str | datetime | None) -> datetime | None:
     """The instant meant by `as_of`, in UTC. Raises UsageError for what is none."""
-    if isinstance(moment, str):
-        try:
-            return from_us(parse_instant(moment))
-        except ValueError as error:
-            raise UsageError(f"--as-of {moment}: {error}; write it as 2026-11-05T12:00:00Z") from None
-    if moment is not None and moment.tzinfo is None:
-        raise UsageError(f"as_of {moment} has no offset from UTC; give it one")
-    return None if moment is None else moment.astimezone(UTC)
+    return None if as_of is None else instant(as_of, "--as-of" if isinstance(as_of, str) else "as_of")
 
 
 def _words(texts: pd.Series) -> str:
     return "; ".join(sorted(texts.dropna().unique()))
+
+
+def _require_months(periods: Sequence[str] | None) -> None:
+    for period in periods or ():
+        month_number(period)

@@ -116,8 +116,7 @@ def gather(settings: Settings, wish: Wish, now: datetime) -> Facts:
     view = booked.restated() if wish.restated else booked
     words = groupings(wish.by)
     found = asked(_Narrow(view), wish.period, wish.energy, wish.hardware, wish.as_of)
-    count, seed = (int(settings.number(f"uncertainty.{name}")) for name in ("draws", "seed"))
-    draws = Draws(count, seed, settings.own_tables)
+    draws = settings.draws
     frame = report(Held(found.entries), wish.period, words, wish.energy, wish.hardware, **draws._asdict())
     trend = trend_months(found.months)
     summed = cells(found.lines, [*(words or USUAL), *({"activity"} - set(words))])

@@ -10,8 +10,9 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.core.errors import NotFoundError
+from carbon.core.time import instant
 from carbon.ledger.closing import own_month
-from carbon.report.bridge import BEFORE, GROUPS, NEW, Restated, by_cause, instant
+from carbon.report.bridge import BEFORE, GROUPS, NEW, Restated, by_cause
 from carbon.report.cells import percent
 from carbon.report.monthly import month_spans, require_energy_basis, statement
 

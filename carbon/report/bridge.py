@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.schema import CAUSES, columns
 from carbon.core.sums import sums_by
-from carbon.core.time import from_us, parse_instant
+from carbon.core.time import instant
 from carbon.report.groups import numbered
 from carbon.report.monthly import months_of, nothing_on_basis, nothing_posted, require_energy_basis, statement
 
@@ -94,18 +94,6 @@ def restated(table: pd.DataFrame) -> list[Restated]:
             change = math.fsum(rows.loc[~before & ~new, "kgco2e"])
             found.append(Restated(group, math.fsum(rows.loc[before, "kgco2e"]), change))
     return found
-
-
-def instant(moment: datetime | str, option: str) -> datetime:
-    """The instant that an option names, in UTC. Raises UsageError for what is none, or has no offset."""
-    if isinstance(moment, str):
-        try:
-            return from_us(parse_instant(moment))
-        except ValueError as error:
-            raise UsageError(f"{option} {moment}: {error}; write it as 2026-11-05T12:00:00Z") from None
-    if moment.tzinfo is None:
-        raise UsageError(f"{option} {moment} has no offset from UTC; give it one")
-    return moment.astimezone(UTC)
 
 
 def by_cause(lines: pd.DataFrame) -> pd.DataFrame:
