@@ -36,6 +36,7 @@ _FOLDERS = ("grid.data", "grid.folder", "hardware.profiles")
 _PATHS = (
     "inputs.nodes",
     "inputs.workload",
+    "inputs.imported",
     "inputs.fleet",
     "inputs.estimates",
     "grid.folder",

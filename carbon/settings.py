@@ -40,6 +40,7 @@ SETTINGS = (
     ),
     Setting("inputs", "nodes", "nodes.csv", "the node register"),
     Setting("inputs", "workload", "workload", "folder or glob of workload files"),
+    Setting("inputs", "imported", "imported", "folder of what `carbon import` took in, from which it writes workload files"),
     Setting("inputs", "fleet", "fleet.csv", "assets acquired, moved, retired, if they are listed"),
     Setting("inputs", "estimates", "estimates.csv", "planned lives that hold from a month on, if there are any"),
     Setting("inputs", "instruments", "instruments.csv", "contracts and certificates, if there are any"),

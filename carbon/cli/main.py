@@ -23,9 +23,10 @@ GROUPS = {
     "instruments": "Contracts and certificates behind market-based Scope 2.",
     "hardware": "Hardware profiles: what devices and hosts draw, weigh and embody.",
     "fleet": "Hardware held: its age, its lives, and what of its carbon is not yet earned back.",
+    "import": "Workload out of telemetry, logs and bills: once each, and what was left out.",
     "export": "The ledger's figures in the forms that others ask for.",
 }
-MODULES = {"export": "exporting"}  # of groups whose module has another name
+MODULES = {"export": "exporting", "import": "importing"}  # of groups whose module has another name
 
 
 class Commands(TyperGroup):

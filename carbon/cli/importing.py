@@ -1,0 +1,156 @@
+"""Commands `carbon import …`: telemetry, logs and bills of others as workload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carbon.cli.common import (
+    Format,
+    FormatOption,
+    OutputOption,
+    emit,
+    guarded,
+    now,
+    say,
+    settings_of,
+    show_findings,
+)
+from carbon.core.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+    from carbon.config import Settings
+    from carbon.core.findings import Findings
+    from carbon.importers.records import Take
+    from carbon.importers.store import Source
+    from carbon.importing import Outcome
+
+app = typer.Typer()
+FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to import.")]
+NodeOption = Annotated[
+    str, typer.Option("--node", metavar="NODE", help="Node that the files are of; else the file's name.")
+]
+ZoneOption = Annotated[str, typer.Option("--tz", metavar="ZONE", help="IANA zone of times without an offset.")]
+SkipOption = Annotated[bool, typer.Option("--skip-unknown", help="Leave out nodes that are not in the register.")]
+SHOWN = ("node", "from", "to", "metered_share", "energy_kwh", "host_kwh", "device_w", "j_per_token", "met_hours")
+
+
+@app.command("nvidia-smi", epilog="Example: carbon import nvidia-smi gpu-a.csv --node berlin-1 --tz Europe/Berlin")
+@guarded
+def nvidia_smi(
+    context: typer.Context, files: FilesArgument, node: NodeOption = "", tz: ZoneOption = "",
+    columns: Annotated[str, typer.Option("--columns", metavar="A,B", help="Columns of files without a header.")] = "",
+    skip_unknown: SkipOption = False, format: FormatOption = Format.table,  # noqa: A002
+) -> None:  # fmt: skip
+    """Power logs of nvidia-smi: energy by trapezoids, nothing across a gap, hosts added from the register."""
+    from carbon.importers.localtime import require_zone
+    from carbon.importers.nvidia_smi import Options, read
+
+    settings = settings_of(context)
+    zone = require_zone(tz or settings.text("inputs.time_zone"))
+    named = tuple(name.strip() for name in columns.split(",") if name.strip())
+
+    def take(path: Path, findings: Findings) -> Iterator[Take]:
+        return read(path, Options(node or path.stem, zone, named), findings)
+
+    told = {"node": node, "tz": zone, "columns": columns}
+    import_files(settings, "nvidia-smi", files, told, take, format, skip_unknown=skip_unknown)
+
+
+@app.command("list", epilog="Example: carbon import list --format csv")
+@guarded
+def list_(context: typer.Context, format: FormatOption = Format.table, output: OutputOption = None) -> None:  # noqa: A002
+    """What was imported: each source with its days and rows."""
+    import pandas as pd
+
+    found = _imported(settings_of(context))
+    fields = ("id", "importer", "name", "first", "last", "meters", "events", "imported_at")
+    table = pd.DataFrame([[getattr(source, name) for name in fields] for source in found], columns=list(fields))
+    table["id"] = table["id"].str[:12]
+    emit(table, format, "imported", output, ("id", "importer", "name", "first", "last"))
+
+
+@app.command(epilog="Example: carbon import remove 3f2a9c")
+@guarded
+def remove(
+    context: typer.Context,
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Name, or first letters of the id.")],
+) -> None:
+    """Take sources out again, and their rows out of the workload. The ledger is not touched."""
+    from carbon.importing import forget
+
+    settings = settings_of(context)
+    there = _imported(settings)
+    chosen = [source for wanted in sources for source in _matching(wanted, there)]
+    outcome = forget(settings, chosen)
+    show_findings(list(outcome.findings))
+    say(f"{len(chosen)} taken out; {len(outcome.days)} days of workload written anew")
+
+
+@app.command(epilog="Example: carbon import rewrite")
+@guarded
+def rewrite(context: typer.Context) -> None:
+    """Write the workload of all imports anew, as after a change of the node register."""
+    from carbon.importing import rewrite as again
+
+    outcome = again(settings_of(context))
+    show_findings(list(outcome.findings))
+    say(f"{len(outcome.sources)} sources: {outcome.rows:,} rows of {len(outcome.days)} days")
+
+
+def import_files(
+    settings: Settings, importer: str, files: Sequence[Path], options: Mapping[str, str],
+    take: Callable[[Path, Findings], Iterator[Take]], kind: str, *, skip_unknown: bool = False,
+) -> None:  # fmt: skip
+    """Import files one after the other and tell what came of it; `take` reads one of them."""
+    from carbon.core.findings import Findings
+    from carbon.core.time import to_us
+    from carbon.importers.store import source_of_file
+    from carbon.importing import take_in
+
+    for path in files:
+        if not path.is_file():
+            raise NotFoundError(f"no file {path}; check the path, which is relative to the present folder")
+    findings = Findings()
+    at_us = to_us(now())
+    given = ((source_of_file(path, importer, options, at_us), take(path, findings)) for path in files)
+    tell(take_in(settings, given, findings, skip_unknown=skip_unknown), kind)
+
+
+def tell(outcome: Outcome, kind: str) -> None:
+    """Findings, coverage by node, and what was written."""
+    show_findings(list(outcome.findings))
+    emit(outcome.coverage, kind, "imported", shown=_shown(outcome.coverage))
+    if kind == Format.table:
+        there = f", {outcome.before} of them there already" if outcome.before else ""
+        days = f"{len(outcome.days)} day{'s' * (len(outcome.days) != 1)}"
+        say(f"{len(outcome.sources)} imported{there}: {outcome.rows:,} workload rows of {days}")
+
+
+def _shown(coverage: pd.DataFrame) -> list[str]:
+    """Columns that say something."""
+    return [name for name in SHOWN if name in coverage and coverage[name].notna().any()]
+
+
+def _imported(settings: Settings) -> list[Source]:
+    from carbon.importers.store import Imported
+
+    return Imported(settings.path("inputs.imported")).sources()
+
+
+def _matching(wanted: str, there: Sequence[Source]) -> list[Source]:
+    """Sources of a name, else the one whose id begins so."""
+    found = [source for source in there if source.name == wanted] or [
+        source for source in there if source.id.startswith(wanted)
+    ]
+    if not found:
+        raise NotFoundError(f"nothing imported is called {wanted!r}; see `carbon import list`")
+    if len(found) > 1 and found[0].name != wanted:
+        raise NotFoundError(f"{len(found)} imports have an id that begins with {wanted!r}; give more of it")
+    return found

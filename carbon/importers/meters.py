@@ -1,0 +1,159 @@
+"""From samples of a meter to intervals with energy or counts: counters by difference, gauges by trapezoids.
+
+Algorithms: shared rules of the field for counters that start again (as PromQL's `increase` has them, without its
+extrapolation), and the trapezoid rule for power.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from carbon.core.time import SECOND_US, split
+from carbon.importers.records import INTERPOLATED, MEASURED, METERS, frame
+from carbon.importers.said import leave_out
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from carbon.core.findings import Findings
+
+    Flags = NDArray[np.bool_]
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+KEYS = ("node", "device", "part", "product", "model", "mode")
+J_PER_KWH = 3.6e6
+# Highest power that one accelerator can draw: 1.2 x 1,400 W, the most that any device of today is specified for
+# (NVIDIA GB300, 2025).
+MOST_W = 1_680.0
+# A gap between samples is what lasts longer than five times their usual distance; of power, which nothing counts in between,
+# a quarter of an hour at most.
+GAP_STEPS, GAUGE_GAP_US = 5, 900 * SECOND_US
+
+
+class Series(NamedTuple):
+    """Samples sorted by meter and time, one for each: number of the meter, its keys, time [us], value."""
+
+    meter: Ints
+    keys: pd.DataFrame
+    time_us: Ints
+    value: Floats
+
+
+class Intervals(NamedTuple):
+    """Intervals of meters: number of the meter, start and end [us], value, whether it is across a gap."""
+
+    meter: Ints
+    start_us: Ints
+    end_us: Ints
+    value: Floats
+    gap: Flags
+
+    def take(self, at: Ints | Flags) -> Intervals:
+        """Some of them, in the order of `at`."""
+        return Intervals(self.meter[at], self.start_us[at], self.end_us[at], self.value[at], self.gap[at])
+
+
+def series_of(samples: pd.DataFrame, file: str, findings: Findings) -> Series:
+    """Samples (columns KEYS as far as they are there, `time_us` [us], `value`) in order; of one meter and time the highest.
+
+    Slices of one device repeat its counter, and nearly agree; values that differ are counted in a warning.
+    """
+    present = [name for name in KEYS if name in samples]
+    meter = samples.groupby(present, sort=False, observed=True).ngroup().to_numpy(np.int64)
+    time_us, value = samples["time_us"].to_numpy(np.int64), samples["value"].to_numpy(float)
+    known = np.isfinite(value)
+    order = np.lexsort((value, time_us, meter))
+    order = order[known[order]]
+    meter, time_us, value = meter[order], time_us[order], value[order]
+    last = np.append((np.diff(meter) != 0) | (np.diff(time_us) != 0), True)
+    twice = ~last
+    differ = int((twice & np.append(np.diff(value) != 0, False)).sum()) if len(order) else 0
+    leave_out(findings, "blank-figure", int((~known).sum()), file)
+    leave_out(findings, "same-time", differ, file)
+    keys = samples[present].drop_duplicates().reset_index(drop=True) if len(samples) else samples[present]
+    return Series(meter[last], keys.reindex(columns=list(KEYS), fill_value=""), time_us[last], value[last])
+
+
+def counter_meters(
+    series: Series, per_unit: float, file: str, findings: Findings, most_per_s: float = np.inf
+) -> pd.DataFrame:
+    """What counters counted between samples, columns METERS: value = difference [unit of the counter] x `per_unit`.
+
+    A counter that fell began again: what it shows counts, what it had not shown is lost. A difference of more than
+    `most_per_s` [unit/s] is left out. Across a gap the count is real and its time is not, so it is `interpolated`.
+    """
+    at, later = _neighbours(series)
+    before, after = series.value[at], series.value[later]
+    found = _between(series, at, later)
+    lasted = found.end_us - found.start_us
+    fell = after < before
+    count = np.where(fell, after, after - before)
+    jump = count > most_per_s * lasted / SECOND_US
+    leave_out(findings, "counter-reset", int((fell & ~jump).sum()), file)
+    leave_out(findings, "counter-jump", int(jump.sum()), file)
+    gap = lasted > _usual_us(series, at, lasted)
+    return _hourly(series.keys, found._replace(value=count * per_unit, gap=gap).take(~jump))
+
+
+def gauge_meters(series: Series, per_unit_s: float, file: str, findings: Findings) -> pd.DataFrame:
+    """What gauges come to between samples, columns METERS: mean of both x seconds x `per_unit_s`; nothing across a gap."""
+    at, later = _neighbours(series)
+    found = _between(series, at, later)
+    lasted = found.end_us - found.start_us
+    gap = lasted > np.minimum(_usual_us(series, at, lasted), GAUGE_GAP_US)
+    leave_out(findings, "power-gap", int(gap.sum()), file)
+    value = (series.value[at] + series.value[later]) / 2 * (lasted / SECOND_US) * per_unit_s
+    return _hourly(series.keys, found._replace(value=value).take(~gap))
+
+
+def hourly(meters: pd.DataFrame) -> pd.DataFrame:
+    """Meters cut at UTC hours in proportion to time, and joined where one follows the other within an hour."""
+    if meters.empty:
+        return meters
+    number = meters.groupby(list(KEYS), sort=False, observed=True).ngroup().to_numpy(np.int64)
+    keys = meters.drop_duplicates(list(KEYS))[list(KEYS)].reset_index(drop=True)
+    start, end = (meters[name].to_numpy(np.int64) for name in ("start_us", "end_us"))
+    gap = meters["quality"].eq(INTERPOLATED).to_numpy(bool)
+    return _hourly(keys, Intervals(number.astype(np.int64), start, end, meters["value"].to_numpy(float), gap))
+
+
+def _hourly(keys: pd.DataFrame, whole: Intervals) -> pd.DataFrame:
+    """Intervals of meters (numbers into `keys`), cut at hours and joined within them, columns METERS."""
+    row, cell, start, end = split(whole.start_us, whole.end_us, "hour")
+    of = whole.take(row)
+    cut = of._replace(start_us=start, end_us=end, value=of.value * ((end - start) / (of.end_us - of.start_us)))
+    order = np.lexsort((cut.start_us, cut.meter))
+    cut, cell = cut.take(order), cell[order]
+    follows = (np.diff(cut.meter) == 0) & (np.diff(cell) == 0) & (cut.gap[1:] == cut.gap[:-1])
+    follows &= cut.start_us[1:] == cut.end_us[:-1]
+    first = np.flatnonzero(np.append(True, ~follows)[: len(cell)])
+    if not len(first):
+        return frame(METERS)
+    found = keys.iloc[cut.meter[first]].reset_index(drop=True)
+    found = found.assign(
+        start_us=cut.start_us[first], end_us=cut.end_us[np.append(first[1:], len(cell)) - 1],
+        value=np.add.reduceat(cut.value, first), quality=np.where(cut.gap[first], INTERPOLATED, MEASURED),
+    )  # fmt: skip
+    return found[list(METERS)].astype(dict(METERS))
+
+
+def _between(series: Series, at: Ints, later: Ints) -> Intervals:
+    """Intervals between samples, without a value."""
+    nothing = np.zeros(len(at))
+    return Intervals(series.meter[at], series.time_us[at], series.time_us[later], nothing, nothing > 0)
+
+
+def _neighbours(series: Series) -> tuple[Ints, Ints]:
+    """Places of samples that another of the same meter follows, and of the followers."""
+    at = np.flatnonzero(np.diff(series.meter) == 0)
+    return at, at + 1
+
+
+def _usual_us(series: Series, at: Ints, lasted: Ints) -> Floats:
+    """Longest distance [us] of two samples that is no gap, for each pair: by the median of its meter."""
+    usual = pd.Series(lasted).groupby(series.meter[at]).transform("median").to_numpy(float)
+    return GAP_STEPS * usual

@@ -1,0 +1,42 @@
+"""What importing leaves out or takes with care: one line for each kind, counted as it happens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from carbon.core.findings import Findings
+
+FEW = "nothing to do if they are few"
+LEFT_OUT = {
+    "bad-time": ("rows without a time were left out", "they may be cut off; look at the file"),
+    "blank-figure": ("samples without a figure were left out", FEW),
+    "counter-jump": (
+        "counters rose faster than a device can draw: left out",
+        "look whether two devices share one name",
+    ),
+    "counter-reset": (
+        "counters began again: what they counted between their last sample and that is lost",
+        "nothing to do: what they show since then counts",
+    ),
+    "cut-row": ("rows of another number of cells were left out", "they may be cut off, or of another program"),
+    "hour-twice": (
+        "times that come twice when clocks go back, and nothing tells which: taken as the first",
+        "log in UTC: TZ=UTC before the command",
+    ),
+    "no-such-hour": ("times that do not exist in --tz were left out", "see that --tz is right"),
+    "power-gap": (
+        "gaps between samples of power: their time is not covered",
+        "prefer the energy counter, which goes on counting",
+    ),
+    "same-time": (
+        "samples of one meter and time with different values: the highest was taken",
+        "slices of a device (MIG) and copies of a server do this; nothing to do",
+    ),
+}  # fmt: skip
+
+
+def leave_out(findings: Findings, code: str, count: int, file: str) -> None:
+    """Count what was left out of a file for a reason of LEFT_OUT."""
+    problem, mend = LEFT_OUT[code]
+    findings.tally(code, count, problem, mend, file=file)
