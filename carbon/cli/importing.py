@@ -90,7 +90,7 @@ def remove(
     chosen = [source for wanted in sources for source in _matching(wanted, there)]
     outcome = forget(settings, chosen)
     show_findings(list(outcome.findings))
-    say(f"{len(chosen)} taken out; {len(outcome.days)} days of workload written anew")
+    say(f"taken out: {len(chosen)}; days of workload written anew: {len(outcome.days)}")
 
 
 @app.command(epilog="Example: carbon import rewrite")
@@ -101,7 +101,7 @@ def rewrite(context: typer.Context) -> None:
 
     outcome = again(settings_of(context))
     show_findings(list(outcome.findings))
-    say(f"{len(outcome.sources)} sources: {outcome.rows:,} rows of {len(outcome.days)} days")
+    say(f"sources: {len(outcome.sources)}; workload rows: {outcome.rows:,}; days: {len(outcome.days)}")
 
 
 def import_files(
@@ -128,9 +128,9 @@ def tell(outcome: Outcome, kind: str) -> None:
     show_findings(list(outcome.findings))
     emit(outcome.coverage, kind, "imported", shown=_shown(outcome.coverage))
     if kind == Format.table:
-        there = f", {outcome.before} of them there already" if outcome.before else ""
-        days = f"{len(outcome.days)} day{'s' * (len(outcome.days) != 1)}"
-        say(f"{len(outcome.sources)} imported{there}: {outcome.rows:,} workload rows of {days}")
+        there = f" ({outcome.before} there already)" if outcome.before else ""
+        rows, days = f"{outcome.rows:,}", len(outcome.days)
+        say(f"imported: {len(outcome.sources)}{there}; workload rows: {rows}; days: {days}")
 
 
 def _shown(coverage: pd.DataFrame) -> list[str]:

@@ -12,6 +12,8 @@ from carbon.core.errors import UsageError
 from carbon.core.time import HOUR_US
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Flags = NDArray[np.bool_]
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Instants(NamedTuple):
-    """Instants [us since 1970 UTC]; which local times do not exist; which came twice and could be either."""
+    """Instants [us since 1970 UTC]; which local times do not exist; which come twice and could be either."""
 
     us: Ints
     skipped: Flags
@@ -39,37 +41,54 @@ def require_zone(zone: str, option: str = "--tz") -> str:
     return zone
 
 
-def instants(local_us: Ints, clock: NDArray[np.int64], zone: str) -> Instants:
-    """Instants of local times [us], of several clocks (a number each) that each wrote in order.
+class _Last(NamedTuple):
+    """The last time that a clock wrote: local [us], and whether it was the second of a time that comes twice."""
 
-    A time that comes twice is the first until its clock steps back, then the second; of a clock that does not step back in
-    that hour it is told by the sample before, and is doubtful where there is none within an hour.
-    """
-    stamps = pd.DatetimeIndex(local_us.view("M8[us]"))
-    first = stamps.tz_localize(zone, ambiguous=np.ones(len(stamps), bool), nonexistent="NaT")
-    second = stamps.tz_localize(zone, ambiguous=np.zeros(len(stamps), bool), nonexistent="NaT")
-    early, late = (_us(each) for each in (first, second))
-    skipped, twice = np.asarray(first.isna()), early != late
-    if not twice.any():
-        return Instants(early, skipped, np.zeros(len(early), bool))
-    doubtful = np.zeros(len(early), bool)
-    us = early.copy()
-    for number in np.unique(clock[twice]).tolist():
-        mine = np.flatnonzero(clock == number)
-        us[mine], doubtful[mine] = _in_order(local_us[mine], early[mine], late[mine])
-    return Instants(us, skipped, doubtful)
+    local: int
+    second: bool
 
 
-def _in_order(local: Ints, early: Ints, late: Ints) -> tuple[Ints, Flags]:
-    """Instants of one clock: the first reading of a time that came twice until the clock steps back."""
-    us, doubtful, stepped = early.copy(), np.zeros(len(early), bool), False
-    for at in np.flatnonzero(early != late).tolist():
-        fresh = at == 0 or local[at] - local[at - 1] > HOUR_US or early[at - 1] == late[at - 1]
-        back = at > 0 and local[at] < local[at - 1]
-        stepped = back or (stepped and not fresh)
-        us[at] = late[at] if stepped else early[at]
-        doubtful[at] = at == 0 or (fresh and not back and local[at] - local[at - 1] > HOUR_US)
-    return us, doubtful
+class Clocks:
+    """Clocks of one zone, each of which wrote its local times in order; what comes after goes by what came before."""
+
+    def __init__(self, zone: str) -> None:
+        """Nothing was written yet."""
+        self._zone = zone
+        self._last: dict[str, _Last] = {}
+
+    def instants(self, local_us: Ints, clock: Sequence[str]) -> Instants:
+        """Instants of local times [us], each of a clock by its name.
+
+        A time that comes twice is the first until its clock steps back, then the second; where the clock wrote nothing in
+        the hour before, nothing tells, and it is doubtful.
+        """
+        stamps = pd.DatetimeIndex(local_us.view("M8[us]"))
+        ones = np.ones(len(stamps), bool)
+        first, second = (
+            stamps.tz_localize(self._zone, ambiguous=summer, nonexistent="NaT") for summer in (ones, ~ones)
+        )
+        early, late, doubtful = _us(first), _us(second), ~ones
+        codes, names = pd.factorize(np.asarray(clock, object))
+        us = early.copy()
+        for code, name in enumerate(names.tolist()):
+            mine = np.flatnonzero(codes == code)
+            us[mine], doubtful[mine] = self._in_order(name, local_us[mine], early[mine], late[mine])
+        return Instants(us, np.asarray(first.isna()), doubtful)
+
+    def _in_order(self, name: str, local: Ints, early: Ints, late: Ints) -> tuple[Ints, Flags]:
+        """Instants of one clock, and which are doubtful."""
+        us, doubtful, twice = early.copy(), np.zeros(len(early), bool), early != late
+        before = self._last.get(name)
+        for at in np.flatnonzero(twice).tolist():
+            if at:
+                before = _Last(int(local[at - 1]), bool(us[at - 1] != early[at - 1]))
+            near = before is not None and local[at] - before.local <= HOUR_US
+            back = before is not None and local[at] < before.local
+            second = back or (near and before is not None and before.second)
+            us[at], doubtful[at] = (late if second else early)[at], not near
+        if len(local):
+            self._last[name] = _Last(int(local[-1]), bool(us[-1] != early[-1]))
+        return us, doubtful
 
 
 def _us(stamps: pd.DatetimeIndex) -> Ints:

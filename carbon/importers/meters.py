@@ -69,12 +69,12 @@ def series_of(samples: pd.DataFrame, file: str, findings: Findings) -> Series:
     order = np.lexsort((value, time_us, meter))
     order = order[known[order]]
     meter, time_us, value = meter[order], time_us[order], value[order]
-    last = np.append((np.diff(meter) != 0) | (np.diff(time_us) != 0), True)
-    twice = ~last
-    differ = int((twice & np.append(np.diff(value) != 0, False)).sum()) if len(order) else 0
+    same = (np.diff(meter) == 0) & (np.diff(time_us) == 0)
+    last = np.append(~same, True)[: len(meter)]
+    differ = int((same & (np.diff(value) != 0)).sum())
     leave_out(findings, "blank-figure", int((~known).sum()), file)
     leave_out(findings, "same-time", differ, file)
-    keys = samples[present].drop_duplicates().reset_index(drop=True) if len(samples) else samples[present]
+    keys = samples[present].drop_duplicates().reset_index(drop=True)
     return Series(meter[last], keys.reindex(columns=list(KEYS), fill_value=""), time_us[last], value[last])
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from carbon.importers.localtime import instants
+from carbon.importers.localtime import Clocks
 from carbon.importers.meters import J_PER_KWH, gauge_meters, series_of
 from carbon.importers.records import HOSTS, Take, frame
 from carbon.importers.said import leave_out
@@ -43,16 +43,16 @@ def read(path: Path, options: Options, findings: Findings) -> Iterator[Take]:
     Samples that a device did not give (`[N/A]` and such) are left out and counted, and so is time across a gap. Raises
     InputError for a file of another kind.
     """
-    held = frame(HOSTS)[["device"]].assign(time_us=0, value=0.0).head(0)
+    held, clocks = frame(HOSTS)[["device"]].assign(time_us=0, value=0.0).head(0), Clocks(options.zone)
     for table in read_blocks(path, _needed, options.columns, findings):
-        samples, gpu = _samples(table, options, path.name, findings)
+        samples, gpu = _samples(table, clocks, path.name, findings)
         together = pd.concat([held, samples], ignore_index=True) if len(held) else samples
         series = series_of(together.assign(node=options.node, part="gpu"), path.name, findings)
         hosts = frame(
             HOSTS, node=options.node, device=gpu["device"].to_numpy(), gpu=gpu["gpu"].to_numpy(),
         )  # fmt: skip
         yield Take(gauge_meters(series, 1 / J_PER_KWH, path.name, findings), hosts=hosts)
-        held = together.iloc[together.groupby("device")["time_us"].idxmax().to_numpy()]
+        held = together.loc[together.groupby("device")["time_us"].idxmax()]
 
 
 def _needed(names: Sequence[str]) -> str:
@@ -63,7 +63,7 @@ def _needed(names: Sequence[str]) -> str:
     return ""
 
 
-def _samples(table: Table, options: Options, file: str, findings: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _samples(table: Table, clocks: Clocks, file: str, findings: Findings) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Samples of devices, `device, time_us, value` [W], in the order of the file; and the device models that it names."""
     device = table.text(DEVICE)
     local = pc.replace_substring(table.text(TIME), "/", "-")
@@ -71,15 +71,16 @@ def _samples(table: Table, options: Options, file: str, findings: Findings) -> t
     codes, labels = pd.factorize(device.to_pandas())
     known = pc.is_valid(parsed).to_numpy(zero_copy_only=False)
     us = pc.fill_null(parsed.cast(pa.int64()), 0).to_numpy()
-    found = instants(us, codes, options.zone)
+    found = clocks.instants(us, device.to_pandas().to_numpy(object))
     leave_out(findings, "no-such-hour", int((found.skipped & known).sum()), file)
     leave_out(findings, "hour-twice", int((found.doubtful & known).sum()), file)
     value, _ = table.numbers(POWER, "W")
     good = known & ~found.skipped
-    frame_ = pd.DataFrame({"device": np.asarray(labels)[codes], "time_us": found.us, "value": value})[good]
+    samples = pd.DataFrame({"device": np.asarray(labels)[codes], "time_us": found.us, "value": value})[good]
+    samples = samples.reset_index(drop=True)
     names = table.text(NAME) if table.has(NAME) else None
     gpu = pd.DataFrame({"device": labels, "gpu": ""})
     if names is not None:
         first = np.unique(codes, return_index=True)[1]
         gpu["gpu"] = names.take(pa.array(first)).to_pylist()
-    return frame_, gpu
+    return samples, gpu

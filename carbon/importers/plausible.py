@@ -92,11 +92,11 @@ def check(hours: pd.DataFrame, register: Register, findings: Findings) -> None:
         problem, mend = ODD[code]
         nodes = hours.index.get_level_values("node")[bad]
         for node, count in nodes.value_counts(sort=False).items():
-            findings.warning(code, f"{problem}, in {count:,} hours", mend, file="imported", column="node", value=node)
+            findings.warning(code, f"{problem}; hours: {count:,}", mend, file="imported", column="node", value=node)
     met = int((hours["metered"] & hours["modelled"]).sum())
     if met:
         findings.note(
-            "measured-wins", f"{met:,} hours of nodes have a meter, and rows by tokens or busy time",
+            "measured-wins", f"a meter, and rows by tokens or busy time, are there both; hours: {met:,}",
             "the meter gives their energy, the others their requests and tokens", file="imported",
         )  # fmt: skip
 

@@ -66,13 +66,14 @@ class Table(NamedTuple):
         """Local times [us], null where a cell is none; these are counted."""
         shape = pc.match_substring_regex(texts, r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?$")
         known = pc.if_else(pc.fill_null(shape, False), texts, None)
-        leave_out(findings, "bad-time", int(pc.sum(pc.invert(pc.fill_null(shape, False))).as_py() or 0), file)
         try:
-            return pc.cast(known, pa.timestamp("us"))
+            found = pc.cast(known, pa.timestamp("us"))
         except pa.ArrowInvalid:  # a day that no calendar has
-            return pa.array(
+            found = pa.array(
                 pd.to_datetime(known.to_pandas(), errors="coerce", format="ISO8601").astype("datetime64[us]")
             )
+        leave_out(findings, "bad-time", found.null_count, file)
+        return found
 
 
 def plain_names(header: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -114,9 +115,15 @@ def read_blocks(
     )
     for batch in _readable(stream, path.name, findings):
         rows = pa.Table.from_batches([batch])
-        again = pc.equal(pc.utf8_lower(pc.utf8_trim_whitespace(rows.column(0))), head.split(",")[0].strip().lower())
-        yield Table(rows.filter(pc.invert(pc.fill_null(again, False))), names, units)
+        yield Table(rows if columns else _without(head, rows), names, units)
     leave_out(findings, "cut-row", torn[0], path.name)
+
+
+def _without(head: str, rows: pa.Table) -> pa.Table:
+    """Rows but for headers that come again, as of a logger that began anew."""
+    first = pc.utf8_lower(pc.utf8_trim_whitespace(rows.column(0)))
+    again = pc.equal(first, head.split(",")[0].strip().strip('"').lower())
+    return rows.filter(pc.invert(pc.fill_null(again, False)))
 
 
 def _readable(stream: Iterator[pa.RecordBatch], file: str, findings: Findings) -> Iterator[pa.RecordBatch]:
@@ -132,7 +139,8 @@ def _readable(stream: Iterator[pa.RecordBatch], file: str, findings: Findings) -
 
 def _head(path: Path, findings: Findings) -> str:
     """First line of a text file. Raises InputError for what is none, and for pages and JSON."""
-    raw = path.open("rb").read(4096)
+    with path.open("rb") as file:
+        raw = file.read(4096)
     problem = ""
     if not raw.strip():
         problem = "holds nothing"

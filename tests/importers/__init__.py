@@ -1,0 +1,1 @@
+"""Importers: what they read, how samples become energy, and what is kept."""

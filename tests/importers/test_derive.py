@@ -1,0 +1,118 @@
+"""Workload of a day out of meters and events: what a node drew, what was added for its host, what was asked of it."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from carbon.activity.register import build_register
+from carbon.core.findings import Findings
+from carbon.core.time import HOUR_US, SECOND_US
+from carbon.importers.derive import HOST_W_PER_DEVICE, derive
+from carbon.importers.plausible import check, coverage, hours_of
+from carbon.importers.records import EVENTS, METERS, frame
+from carbon.readers.nodes import read_nodes
+
+TEXT = """node,operator,hardware,devices,host,zone,in_service
+gpu,Acme,h100-sxm5-80gb,2,,DE,2026-01-01
+box,Acme,dgx-h100,1,,DE,2026-01-01
+"""
+H = 20_000 * 24 * HOUR_US // HOUR_US  # an hour after the start of service
+
+
+@pytest.fixture(scope="module")
+def register(tmp_path_factory: pytest.TempPathFactory):
+    path = tmp_path_factory.mktemp("nodes") / "nodes.csv"
+    path.write_text(TEXT, encoding="utf-8")
+    return build_register(read_nodes(path), {"DE": None}, "operational", "", Findings())
+
+
+def _meters(*rows: tuple[str, str, str, float, float, float]) -> pd.DataFrame:
+    node, device, part, start, end, value = zip(*rows, strict=True)
+    return frame(
+        METERS, node=node, device=device, part=part, quality="measured", value=value,
+        start_us=[int((H + at) * HOUR_US) for at in start], end_us=[int((H + at) * HOUR_US) for at in end],
+    )  # fmt: skip
+
+
+def _events(count: int, **columns: object) -> pd.DataFrame:
+    given = {"key": range(count), "node": "gpu", "start_us": H * HOUR_US, "end_us": H * HOUR_US + SECOND_US, **columns}
+    return frame(EVENTS, **given).assign(source=0)
+
+
+NOTHING_ASKED = frame(EVENTS).assign(source=0)
+
+
+def test_devices_add_up_and_their_host_is_added(register) -> None:
+    day = derive(_meters(("gpu", "a", "gpu", 0, 1, 0.072), ("gpu", "b", "gpu", 0, 1, 0.072)), NOTHING_ASKED, register)
+    row = day.energy.iloc[0]
+    assert row["gpu_kwh"] == pytest.approx(0.144)
+    assert row["host_kwh"] == pytest.approx(1.5)  # devices at their idle power: the host at its own [kW x 1 h]
+    assert row["energy_kwh"] == row["gpu_kwh"] + row["host_kwh"]
+
+
+def test_a_host_of_full_devices_is_full_and_never_more(register) -> None:
+    day = derive(_meters(("gpu", "a", "gpu", 0, 1, 5.0), ("gpu", "b", "gpu", 0, 1, 5.0)), NOTHING_ASKED, register)
+    assert day.energy["host_kwh"].tolist() == [pytest.approx(4.6)]
+
+
+def test_devices_of_a_system_bring_a_host_of_their_own(register) -> None:
+    day = derive(_meters(("box", "a", "gpu", 0, 0.5, 0.3), ("box", "b", "gpu", 0, 0.5, 0.3)), NOTHING_ASKED, register)
+    assert day.energy["host_kwh"].tolist() == [pytest.approx(2 * HOST_W_PER_DEVICE * 0.5 / 1000)]
+
+
+def test_a_meter_of_the_node_holds_its_devices(register) -> None:
+    meters = _meters(("gpu", "a", "gpu", 0, 1, 0.5), ("gpu", "", "node", 0, 1, 2.0), ("gpu", "a", "gpu", 1, 2, 0.5))
+    energy = derive(meters, NOTHING_ASKED, register).energy.set_index("hour")["energy_kwh"]
+    assert energy[H] == 2.0
+    assert energy[H + 1] > 0.5
+
+
+def test_processors_that_are_metered_are_no_estimate(register) -> None:
+    meters = _meters(("gpu", "a", "gpu", 0, 1, 0.5), ("gpu", "package-0", "cpu", 0, 1, 0.2))
+    row = derive(meters, NOTHING_ASKED, register).energy.iloc[0]
+    assert (row["energy_kwh"], row["host_kwh"]) == (pytest.approx(0.7), 0.0)
+
+
+def test_time_without_a_meter_is_in_no_row(register) -> None:
+    meters = _meters(("gpu", "", "node", 0, 0.25, 1.0), ("gpu", "", "node", 0.75, 1, 1.0))
+    spans = derive(meters, NOTHING_ASKED, register).energy[["start_us", "end_us"]] / HOUR_US - H
+    assert spans.to_numpy().tolist() == [[0.0, 0.25], [0.75, 1.0]]
+
+
+def test_requests_are_summed_by_hour_and_work(register) -> None:
+    events = _events(3, requests=1.0, input_tokens=[1.0, 2.0, 4.0], output_tokens=[float("nan")] * 3, model=["m", "m", "k"])
+    work = derive(frame(METERS), events, register).work.set_index("model")
+    assert work["requests"].to_dict() == {"k": 1.0, "m": 2.0}
+    assert work["input_tokens"].to_dict() == {"k": 4.0, "m": 3.0}
+    assert work["output_tokens"].isna().all()
+    assert ((work["end_us"] > work["start_us"]) & (work["end_us"] <= H * HOUR_US + SECOND_US)).all()
+
+
+def test_a_request_that_two_sources_tell_of_counts_once(register) -> None:
+    events = pd.concat([_events(2, requests=1.0), _events(3, requests=1.0).assign(source=1)])
+    day = derive(frame(METERS), events, register)
+    assert (day.work["requests"].sum(), day.again) == (3.0, 2)
+
+
+def test_a_machine_hour_keeps_its_own_times(register) -> None:
+    times = {"start_us": H * HOUR_US + 7, "end_us": (H + 24) * HOUR_US + 7}
+    work = derive(frame(METERS), _events(1, busy_fraction=0.4, load="mixed", **times), register).work
+    assert work[["start_us", "end_us", "busy_fraction"]].iloc[0].tolist() == [*times.values(), 0.4]
+
+
+def test_what_cannot_be_is_told_by_node(register) -> None:
+    meters = _meters(("gpu", "a", "gpu", 0, 1, 3.0), ("gpu", "a", "gpu", 1, 2, 0.01))
+    events = _events(1, requests=1.0, output_tokens=10.0)
+    hours, findings = hours_of([derive(meters, events, register)]), Findings()
+    check(hours, register, findings)
+    found = {found.code: found for found in findings}
+    assert set(found) == {"power-high", "power-low", "devices-missing", "token-energy", "measured-wins"}
+    assert "hours: 2" in found["devices-missing"].problem
+    assert found["power-high"].value == "gpu"
+
+
+def test_coverage_is_the_metered_part_of_the_time_from_first_to_last(register) -> None:
+    meters = _meters(("gpu", "", "node", 0, 1, 1.0), ("gpu", "", "node", 3, 3.5, 1.0))
+    table = coverage(hours_of([derive(meters, NOTHING_ASKED, register)]))
+    assert table[["node", "hours", "metered_share", "energy_kwh"]].iloc[0].tolist() == ["gpu", 4, 0.375, 2.0]
