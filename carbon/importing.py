@@ -157,6 +157,7 @@ def _written(project: Project, sources: list[Source], days: Sequence[int], findi
     if len(hours):
         check(hours, project.register, findings)
     _say_what_came_twice(found, findings)
+    _say_what_is_no_work(found, findings)
     rows = sum(len(day.energy) + len(day.work) for day in found)
     return Outcome(sources, 0, list(days), rows, coverage(hours) if len(hours) else hours, findings)
 
@@ -169,6 +170,20 @@ def _say_what_came_twice(days: Sequence[Day], findings: Findings) -> None:
         )
     if again:
         findings.note("row-twice", f"{again:,} requests came in more than one source", "they count once", file=FOLDER)
+
+
+def _say_what_is_no_work(days: Sequence[Day], findings: Findings) -> None:
+    settled, bare = sum(day.settled for day in days), sum(day.bare for day in days)
+    asked = sum(day.work["requests"].sum() + day.energy["requests"].sum() for day in days)
+    if settled:
+        told = f"{settled / asked:.1%} of the {asked:,.0f} that work is known of" if asked else "of no work is known"
+        mend = "less than all: private traffic leaves no settlement"
+        findings.note("settled", f"{settled:,.0f} requests were settled, {told}", mend, file=FOLDER)
+    if bare:
+        findings.warning(
+            "no-tokens", f"{bare:,.0f} requests have no tokens, and their nodes no meter: they are in no row",
+            "import usage with tokens, or a meter", file=FOLDER,
+        )  # fmt: skip
 
 
 def _write(path: Path, day: Day) -> None:
@@ -187,7 +202,7 @@ def _write(path: Path, day: Day) -> None:
 
 def workload_of(day: Day) -> pd.DataFrame:
     """Workload rows (times as ISO 8601 text, energy [kWh] at the IT load) of a day, by start and node."""
-    metered = day.energy.assign(activity="inference")
+    metered = day.energy.assign(activity="inference")  # requests of its own where nothing else tells of them
     rows = pd.concat([metered, day.work], ignore_index=True)
     rows = rows.sort_values(["start_us", "end_us", "node", *WORK], kind="stable", ignore_index=True)
     for name in ("start", "end"):

@@ -63,6 +63,28 @@ def nvidia_smi(
     import_files(settings, "nvidia-smi", files, told, take, format, skip_unknown=skip_unknown)
 
 
+@app.command(epilog="Example: carbon import opengradient usage.jsonl logs.json --blobs blobs --node gateway-1")
+@guarded
+def opengradient(
+    context: typer.Context, files: FilesArgument,
+    node: Annotated[str, typer.Option("--node", metavar="NODE", help="Node of records that name no TEE.")] = "",
+    blobs: Annotated[Path | None, typer.Option("--blobs", metavar="DIR", help="Folder of the blobs that batches name.")] = None,
+    mode: Annotated[str, typer.Option("--mode", metavar="M", help="How answers are proved, where the model does not tell.")] = "",
+    tokens: Annotated[str, typer.Option("--tokens", metavar="IN,OUT", help="Tokens of a settled request, an estimate.")] = "",
+    skip_unknown: SkipOption = False, format: FormatOption = Format.table,  # noqa: A002
+) -> None:  # fmt: skip
+    """Records of the OpenGradient network: settlement logs with their blobs, usage of the facilitator, leaves."""
+    from carbon.cli.importing_network import options_of
+    from carbon.importers.opengradient import read
+
+    options, told = options_of(node, blobs, mode, tokens)
+
+    def take(path: Path, findings: Findings) -> Iterator[Take]:
+        return read(path, options, findings)
+
+    import_files(settings_of(context), "opengradient", files, told, take, format, skip_unknown=skip_unknown)
+
+
 @app.command("list", epilog="Example: carbon import list --format csv")
 @guarded
 def list_(context: typer.Context, format: FormatOption = Format.table, output: OutputOption = None) -> None:  # noqa: A002

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 WORK = ("product", "model", "mode", "activity")
 COUNTS = ("requests", "input_tokens", "output_tokens")
+SOURCES = ("input_tokens", "output_tokens", "busy_fraction")
 SKEW_US = 60 * SECOND_US  # clocks of a fleet may be a minute apart
 HOST_W_PER_DEVICE = 150.0  # 1.2 kW of a server without its eight GPUs (EcoLogits 0.11, 2025)
 
@@ -32,13 +33,15 @@ class Day(NamedTuple):
     `node_kwh`, `gpu_kwh`, `cpu_kwh` measured and `host_kwh` estimated that it holds, `device_s` metered [s], `devices` seen,
     whether some of it is `interpolated`.
     `work`: `node`, WORK, `start_us, end_us`, COUNTS, `busy_fraction, load`. `twice_s`: time [s] that came twice; `again`:
-    events that did.
+    events that did. `settled` requests are evidence and no work; `bare` ones have no tokens, and their node no meter.
     """
 
     energy: pd.DataFrame
     work: pd.DataFrame
     twice_s: float
     again: int
+    settled: float
+    bare: float
 
 
 def derive(meters: pd.DataFrame, events: pd.DataFrame, register: Register) -> Day:
@@ -47,7 +50,22 @@ def derive(meters: pd.DataFrame, events: pd.DataFrame, register: Register) -> Da
     unique = _once(events)
     energy = _energy(laid[laid["part"].isin(ENERGY_PARTS)], register)
     work = pd.concat([_counted(laid[laid["part"].isin(COUNT_PARTS)]), _asked(unique)], ignore_index=True)
-    return Day(energy, work, twice_s, len(events) - len(unique))
+    reckonable = work[list(SOURCES)].notna().any(axis=1)
+    settled = work["activity"].eq("settlement") & ~reckonable
+    alone = work[~reckonable & ~settled]
+    energy, bare = _with_requests(energy, alone)
+    evidence = float(work["requests"][settled].sum())
+    return Day(energy, work[reckonable], twice_s, len(events) - len(unique), evidence, bare)
+
+
+def _with_requests(energy: pd.DataFrame, alone: pd.DataFrame) -> tuple[pd.DataFrame, float]:
+    """Requests that nothing is known of but their hour, on the metered row of that node and hour; and those without one."""
+    hour = cell_of(alone["start_us"].to_numpy(np.int64), "hour")
+    asked = alone["requests"].groupby([alone["node"], hour]).sum()
+    first = ~energy.duplicated(["node", "hour"])
+    place = pd.MultiIndex.from_frame(energy[["node", "hour"]])
+    found = pd.Series(asked.reindex(place).to_numpy(float), energy.index).where(first)
+    return energy.assign(requests=found), float(asked.sum() - found.sum())
 
 
 def _once(events: pd.DataFrame) -> pd.DataFrame:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LEAST_TOKEN_J, MOST_TOKEN_J = 0.03, 30.0
 OVER_TDP, UNDER_IDLE = 1.2, 0.5
 J_PER_KWH = 3.6e6
+WHOLE_S = 3_540.0  # an hour but for a minute: in others tokens may be of the time without a meter
 ODD = {
     "power-high": (
         f"devices drew more than {OVER_TDP:g} x what they are specified for", "look whether units or devices are mixed up",
@@ -64,7 +65,7 @@ def coverage(hours: pd.DataFrame) -> pd.DataFrame:
     """What was imported of each node, and how much of its time it covers.
 
     Columns `node, from, to` (hours, UTC), `hours` between them, `metered_share` [1] of that time, `energy_kwh`, `host_kwh`
-    of it that was estimated, `device_w` mean power of a device [W], `output_tokens`, `j_per_token` where both are there,
+    of it that was estimated, `device_w` mean power of a device [W], `output_tokens`, `j_per_token` of whole hours with both,
     `met_hours` that have rows of both kinds.
     """
     return pd.DataFrame([_covered(str(node), rows) for node, rows in hours.groupby(level="node")])
@@ -74,7 +75,8 @@ def _covered(node: str, rows: pd.DataFrame) -> dict[str, object]:
     at = rows.index.get_level_values("hour")
     first, last = int(at.min()), int(at.max())
     metered_h = float(np.minimum(rows["metered_s"].fillna(0.0), 3600).sum()) / 3600
-    device_s, both = rows["device_s"].where(rows["gpu_kwh"] > 0), rows["metered"] & (rows["output_tokens"] > 0)
+    device_s = rows["device_s"].where(rows["gpu_kwh"] > 0)
+    both = (rows["metered_s"] >= WHOLE_S) & (rows["output_tokens"] > 0)
     return {
         "node": node, "from": _hour_text(first), "to": _hour_text(last + 1), "hours": last - first + 1,
         "metered_share": metered_h / (last - first + 1),
@@ -109,7 +111,7 @@ def _odd(hours: pd.DataFrame, register: Register) -> dict[str, Flags]:
     profiles = [node.profile for node in register.power.nodes]
     devices = np.array([profile.kind != "system" for profile in profiles], bool)[stretch]
     tdp_w = np.array([profile.tdp_w or np.nan for profile in profiles], float)[stretch]
-    written = (hours["output_tokens"] > 0).to_numpy()
+    written = ((hours["output_tokens"] > 0) & (hours["metered_s"] >= WHOLE_S)).to_numpy()
     watts, token_j = hours["device_w"].to_numpy(float), hours["energy_kwh"] * J_PER_KWH / hours["output_tokens"]
     return {
         "power-high": devices & (watts > OVER_TDP * tdp_w),

@@ -20,15 +20,22 @@ LEFT_OUT = {
         "nothing to do: what they show since then counts",
     ),
     "cut-row": ("rows of another number of cells were left out", "they may be cut off, or of another program"),
+    "empty-day": ("days without a request were left out", "a day of more than 90 days ago may be forgotten, not empty"),
     "hour-twice": (
         "times that come twice when clocks go back, and nothing tells which: taken as the first",
         "log in UTC: TZ=UTC before the command",
     ),
+    "no-blob": (
+        "batches whose blob was not given: their requests stand at the time of the block, up to 15 minutes late",
+        "give the folder of blobs with --blobs",
+    ),
+    "no-tree": ("blobs that are no Merkle tree of a batch were left out", FEW),
     "no-such-hour": ("times that do not exist in --tz were left out", "see that --tz is right"),
     "power-gap": (
         "gaps between samples of power: their time is not covered",
         "prefer the energy counter, which goes on counting",
     ),
+    "unknown-record": ("records of another kind were left out", FEW),
     "same-time": (
         "samples of one meter and time with different values: the highest was taken",
         "slices of a device (MIG) and copies of a server do this; nothing to do",

@@ -90,9 +90,25 @@ def test_requests_are_summed_by_hour_and_work(register) -> None:
 
 
 def test_a_request_that_two_sources_tell_of_counts_once(register) -> None:
-    events = pd.concat([_events(2, requests=1.0), _events(3, requests=1.0).assign(source=1)])
+    counts = {"requests": 1.0, "output_tokens": 1.0}
+    events = pd.concat([_events(2, **counts), _events(3, **counts).assign(source=1)])
     day = derive(frame(METERS), events, register)
     assert (day.work["requests"].sum(), day.again) == (3.0, 2)
+
+
+def test_requests_without_tokens_stand_on_the_meter_of_their_hour_or_nowhere(register) -> None:
+    meters = _meters(("gpu", "", "node", 0, 0.25, 1.0), ("gpu", "", "node", 0.75, 1, 1.0))
+    later = (H + 1) * HOUR_US
+    others = _events(2, requests=1.0, key=[7, 8], start_us=later, end_us=later + 1)
+    events = pd.concat([_events(3, requests=1.0), others])
+    day = derive(meters, events, register)
+    assert day.energy["requests"].fillna(0).tolist() == [3.0, 0.0]
+    assert (day.bare, len(day.work)) == (2.0, 0)
+
+
+def test_settled_requests_are_evidence_and_no_work(register) -> None:
+    day = derive(frame(METERS), _events(3, requests=1.0, activity="settlement"), register)
+    assert (day.settled, day.bare, len(day.work)) == (3.0, 0.0, 0)
 
 
 def test_a_machine_hour_keeps_its_own_times(register) -> None:
