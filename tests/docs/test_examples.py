@@ -15,7 +15,7 @@ from tests.docs.pages import ROOT, Block, Reader, Step, blocks, difference, page
 
 OPTIONAL = ("duckdb", "polars")
 ABSENT = tuple(name for name in OPTIONAL if find_spec(name) is None)
-STARTS_EMPTY = ("README.md",)
+STARTS_EMPTY = ("README.md", "tutorial.md")
 
 
 def runs(page: Path) -> bool:

@@ -18,11 +18,9 @@ from carbon.grid.tiers import typical_zones
 from tests.docs.pages import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import ModuleType
 
 COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-SHARED_OPTIONS = {"--format", "--output", "-o", "--as-of"}
 
 
 def words(text: str) -> str:
@@ -38,9 +36,9 @@ def table_cells(page: str, header: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in list(lines)[1:]]
 
 
-def maker() -> ModuleType:
-    """The program that makes tables.md and settings.md."""
-    spec = importlib.util.spec_from_file_location("make_tables_doc", ROOT / "tools" / "make_tables_doc.py")
+def maker(name: str = "make_tables_doc") -> ModuleType:
+    """A program that makes pages, or parts of one."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -62,39 +60,46 @@ def test_every_table_and_column_is_explained() -> None:
     assert not missing
 
 
-def leaves(command: Any, name: str = "carbon") -> Iterator[tuple[str, Any]]:
-    """Each command that does something, by its full name."""
-    subcommands = getattr(command, "commands", {})
-    for word, subcommand in subcommands.items():
-        yield from leaves(subcommand, f"{name} {word}")
-    if not subcommands:
-        yield name, command
+@pytest.fixture(scope="module")
+def commands() -> ModuleType:
+    """The program that makes parts of commands.md."""
+    return maker("make_commands_doc")
 
 
-@pytest.mark.parametrize(("name", "command"), list(leaves(command_tree())), ids=str)
-def test_command_is_explained_with_its_help_its_options_and_an_example(name: str, command: Any) -> None:
+def test_made_parts_of_the_commands_are_current(commands: ModuleType) -> None:
+    assert commands.commands_page(COMMANDS) == COMMANDS, "run `python tools/make_commands_doc.py` and keep docs/commands.md"
+
+
+def test_made_parts_follow_the_command_line(commands: ModuleType) -> None:
+    """A part that is behind is made anew, one that is not there is put in, and what is written by hand stays."""
+    part = COMMANDS[COMMANDS.index(commands.BEGIN) : COMMANDS.index(commands.END)]
+    for page in (COMMANDS.replace("Project folder to run in.", "Another."), COMMANDS.replace(f"{part}{commands.END}\n\n", "")):
+        assert page != COMMANDS
+        assert commands.commands_page(page) == COMMANDS
+    added = COMMANDS.replace(commands.END, f"{commands.END}\n\nBy hand.", 1)
+    assert commands.commands_page(added) == added
+
+
+@pytest.mark.parametrize(("name", "command"), list(maker("make_commands_doc").leaves(command_tree())), ids=str)
+def test_command_has_a_section_with_an_example_and_says_nothing_twice(name: str, command: Any, commands: ModuleType) -> None:
     match = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", COMMANDS, re.MULTILINE | re.DOTALL)
     assert match, f"docs/commands.md has no section {name}"
-    section = match[1]
-    assert words(command.help) in words(section)
-    assert re.search(rf"^\$ {name.replace('carbon ', 'carbon (?:-C [^ ]+ )?', 1)}\b", section, re.MULTILINE), "no example"
-    shared = COMMANDS.partition("## carbon demo")[0]
-    for option in command.params:
-        for spelling in option_names(option):
-            assert f"`{spelling}" in (shared if spelling in SHARED_OPTIONS else section), f"{name} {spelling}"
-            assert spelling in SHARED_OPTIONS or words(option.help) in words(section), f"{name} {spelling}"
+    made, _, by_hand = match[1].partition(commands.END)
+    assert words(command.help) in words(made)
+    assert words(command.help) not in words(by_hand)
+    assert not re.search(r"^\|(?: argument,)? option ", by_hand, re.MULTILINE), "options are listed in the made part"
+    if name != "carbon":
+        example = name.replace("carbon ", "carbon (?:-C [^ ]+ )?", 1)
+        assert re.search(rf"^\$ {example}\b", by_hand, re.MULTILINE), "no example"
 
 
-def option_names(option: Any) -> list[str]:
-    """Spellings of an option; none for an argument."""
-    return [spelling for spelling in option.opts if spelling.startswith("-")]
-
-
-def test_options_before_the_command_are_explained() -> None:
-    for option in command_tree().params:
-        for spelling in option_names(option):
-            assert f"| `{spelling}" in COMMANDS
-            assert words(str(getattr(option, "help", ""))) in words(COMMANDS)
+def test_made_part_has_every_option_with_its_values_and_default(commands: ModuleType) -> None:
+    """What the tables promise, against the command line's own help."""
+    section = COMMANDS.partition("\n## carbon export pact\n")[2].partition("\n## ")[0]
+    assert "`carbon export pact [PERIOD] [OPTIONS]`" in section
+    assert "| `--format table`, `csv`, `json`, `xlsx` | `json` | How it is written; xlsx needs -o FILE. |" in section
+    assert "| `-o FILE`, `--output FILE` |  | Write to this file (which must not exist). |" in section
+    assert "| `--by WORDS` | `product,model` | What makes a product: product, model, mode. |" in section
 
 
 def place(text: str) -> Place:
