@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from make_grid_data import Row, read_rows, write_rows
+from profile_names import gpu_names, instances
 from profile_parts import EXTRA, PARTS, PLACES, Part, Tables, Value
 
 from carbon.hardware.fit import fit_curve
@@ -301,6 +302,8 @@ def main(source: Path, out: Path) -> None:
     write_rows(out / "freight_lanes.csv", freight_lanes())
     write_rows(out / "freight_places.csv", freight_places())
     write_rows(out / "disposal_factors.csv", disposal_factors())
+    write_rows(out / "gpu_names.csv", gpu_names())
+    write_rows(out / "instances.csv", instances(source))
 
 
 if __name__ == "__main__":
