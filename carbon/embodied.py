@@ -24,6 +24,8 @@ from carbon.scope3.policy import METHODS, Refresh
 from carbon.scope3.terms import Book, standing
 
 NAMED = 8
+_ACCOUNT = "run `carbon account` so that the ledger says what the inputs say"
+_SINCE = "the inputs have changed since then"
 TERMS = ("period", "node", "factor", "method", "phase", "source")
 
 if TYPE_CHECKING:
@@ -74,23 +76,27 @@ def inventory_of(settings: Settings, dialect: Dialect, nodes: pd.DataFrame, find
     )
 
 
-def fleet_of(settings: Settings, nodes: pd.DataFrame, now: datetime, findings: Findings) -> tuple[Fleet, Inventory]:
-    """Lots of a project with what its tables say. Raises InputError when a table has errors."""
+def fleet_of(
+    settings: Settings, nodes: pd.DataFrame, now: datetime, findings: Findings, as_of: str | None = None
+) -> tuple[Fleet, Inventory]:
+    """Lots of a project with what its tables say, by the terms at `as_of`. Raises InputError when a table has errors."""
     dialect = dialect_of(settings, now)
     inventory = inventory_of(settings, dialect, nodes, findings)
-    fleet = assembled(settings, inventory, findings)
+    fleet = assembled(settings, inventory, findings, as_of=as_of)
     findings.raise_errors()
     return fleet, inventory
 
 
-def assembled(settings: Settings, inventory: Inventory, findings: Findings, anew: bool = False) -> Fleet:
+def assembled(
+    settings: Settings, inventory: Inventory, findings: Findings, anew: bool = False, as_of: str | None = None
+) -> Fleet:
     """Lots of an inventory by the settings' policy and file names.
 
     Terms by which the ledger has charged a month stand, so that a changed estimate acts on the months to come alone; `anew`
-    makes the estimates of past months again.
+    makes the estimates of past months again. `as_of`: by what the ledger had charged then.
     """
     names, policy = (settings.text("inputs.nodes"), settings.text("inputs.fleet")), policy_of(settings)
-    posted = None if anew else standing(Ledger(settings.path("ledger.path")).restated().live(columns=TERMS))
+    posted = None if anew else standing(Ledger(settings.path("ledger.path")).restated().live(as_of, columns=TERMS))
     fleet = assemble(inventory, policy, findings, names, posted)
     kept = Book(fleet.lots, policy, inventory.estimates, posted).kept()
     if kept:
@@ -205,18 +211,22 @@ def hardware_balance(settings: Settings, now: datetime) -> tuple[pd.DataFrame, F
     return found.balance, found.findings
 
 
-def rolled_hardware(settings: Settings, now: datetime) -> Rolled:
-    """The same with the fleet and the demand behind it. Raises what `hardware_balance` raises."""
+def rolled_hardware(settings: Settings, now: datetime, as_of: str | None = None) -> Rolled:
+    """The same with the fleet and the demand behind it, of the ledger as it was at `as_of`.
+
+    Inputs have no past: they are read as they are now, and refused unless they give what the ledger held then. Raises what
+    `hardware_balance` raises.
+    """
     findings = Findings()
     nodes = nodes_of(settings, now, findings)
-    fleet, inventory = fleet_of(settings, nodes, now, findings)
+    fleet, inventory = fleet_of(settings, nodes, now, findings, as_of)
     ledger = Ledger(settings.path("ledger.path")).restated()
-    entries = ledger.live(columns=("period", "basis", "phase", "factor", "kgco2e"))
+    entries = ledger.live(as_of, columns=("period", "basis", "phase", "factor", "kgco2e"))
     months, policy = sorted(entries["period"].unique().tolist()), policy_of(settings)
     use = measured_use(settings, nodes, now, months) if months and needs_use(fleet, policy) else None
     outlook = use.outlook if use else None
     rolled = balance(fleet, months, policy, outlook, inventory.estimates)
-    _agree(rolled, entries)
+    _agree(rolled, entries, as_of)
     return Rolled(rolled, months, fleet, inventory, outlook, findings)
 
 
@@ -239,7 +249,7 @@ def read_register(settings: Settings, dialect: Dialect, findings: Findings) -> p
     return parse_nodes(settings.path("inputs.nodes"), dialect, findings, name)
 
 
-def _agree(rolled: pd.DataFrame, entries: pd.DataFrame) -> None:
+def _agree(rolled: pd.DataFrame, entries: pd.DataFrame, as_of: str | None = None) -> None:
     """Raise LedgerError unless the ledger's charges and write-offs of each cohort are those of the roll-forward."""
     own = entries[entries["basis"] == "amortised"]
     place = own["factor"].str.split("@").str[0].str.rsplit("/", n=1)
@@ -253,5 +263,5 @@ def _agree(rolled: pd.DataFrame, entries: pd.DataFrame) -> None:
             first = off.iloc[0]
             raise LedgerError(
                 f"{' '.join(str(word) for word in off.index[0])}: the ledger has {name} {first['posted']:.9g}, the inputs "
-                f"give {first[name]:.9g}; run `carbon account` so that the ledger says what the inputs say"
+                f"give {first[name]:.9g}; {_SINCE if as_of else _ACCOUNT}"
             )

@@ -14,24 +14,51 @@ from carbon.embodied import nodes_of
 from carbon.ledger.codes import codes
 from carbon.pages.charts import Words, is_cut, waterfall
 from carbon.pages.model import Block, Section, table_of
-from carbon.report.cells import amount, percent
+from carbon.report.cells import percent
 from carbon.report.drivers import drivers
 from carbon.report.drivers_view import driver_notes
 from carbon.report.months import month_notes, months
-from carbon.report.waterfall import unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from carbon.pages.gather import Facts
+    from carbon.pages.model import Unit
 
-_TITLE = "What drove the change"
+_TITLE = "Drivers of the change"
 _MONTH_HEADS = {
     "closed_at": "closed at", "first_reported_kgco2e": "first reported", "reported_kgco2e": "reported",
-    "earlier_months_kgco2e": "of it for months before", "adjustments_kgco2e": "adjustments booked later",
+    "earlier_months_kgco2e": "of which for earlier months", "adjustments_kgco2e": "adjustments booked later",
     "restated_kgco2e": "restated",
 }  # fmt: skip
-_CAUSE_HEADS = {"recorded_at": "recorded at", "kgco2e": "kgCO2e moved", "entries": "entries"}
+_NAMES = {
+    "entered": "nodes entered", "left": "nodes left", "moved": "nodes moved", "without_work": "work not stated", "pue": "PUE",
+}  # fmt: skip
+# in words for readers; docs/methods.md has the formulas
+MEANINGS = {
+    "demand": "the amount of work",
+    "place_between_zones": "how the work is shared among grid zones",
+    "place_within_zones": "how the work of a zone is shared among its nodes",
+    "entered": "nodes that have emissions in the later month only",
+    "left": "nodes that have emissions in the earlier month only",
+    "moved": "nodes that changed zone or boundary, or used no electricity in one of the months",
+    "hour_of_day": "the hours at which electricity is used",
+    "efficiency": "electricity per unit of inference work",
+    "overheads": "electricity of retries, verification and idle time per unit of work",
+    "pue": "power usage effectiveness of the sites",
+    "without_work": "electricity and device-hours of nodes that state no work",
+    "intensity": "emissions per kWh of electricity",
+    "purchases": "market-based: the electricity that instruments cover, and their intensity",
+    "upstream_and_losses": "upstream emissions and grid losses per kWh",
+    "devices_per_work": "devices in service per unit of work",
+    "kg_per_device_hour": "embodied emissions charged per device-hour",
+    "hardware_per_work": "embodied emissions charged per unit of work",
+    "hardware_incurred": "hardware acquired, shipped or disposed of, as incurred",
+    "write_offs": "write-offs of hardware and true-ups of disposal",
+    "method_change": "calculation methods and kinds of emission factor",
+    "adjustments": "corrections booked for months already closed",
+    "other": "amounts below zero, and emissions without electricity",
+}
 
 
 def driven(facts: Facts) -> Section:
@@ -39,7 +66,7 @@ def driven(facts: Facts) -> Section:
     after = facts.last
     before = month_text(month_number(after) - 1)
     if before not in set(facts.past["month"]):
-        said = f"{before} has no statement, so there is nothing to lead from {before} to {after}."
+        said = f"The ledger has no emissions for {before}, so the change to {after} cannot be explained."
         return Section("drivers", _TITLE, [said], [])
     nodes, faults = _register(facts)
     frame = drivers(
@@ -48,16 +75,18 @@ def driven(facts: Facts) -> Section:
     moved = frame[frame["kgco2e"] != 0]
     names, values = [_name(one) for one in moved["driver"]], moved["kgco2e"].tolist()
     begin, end = frame.attrs["before_kgco2e"], frame.attrs["after_kgco2e"]
-    said = _told(before, after, begin, end, list(zip(names, values, strict=True)))
-    unit, factor = unit_of([begin, end])
-    steps = [value / factor for value in (begin, *values)]
-    drawn = waterfall([before, *names, after], steps, Words("drivers", f"From {before} to {after}", said, unit))
+    unit = facts.unit
+    said = _told(unit, (before, after), (begin, end), list(zip(names, values, strict=True)))
+    steps = [value / unit.kg for value in (begin, *values)]
+    title = f"Change of emissions from {before} to {after}"
+    drawn = waterfall([before, *names, after], steps, Words("drivers", title, said, unit.name))
     table = pd.DataFrame({
         "driver": [before, *map(_name, frame["driver"]), after], "kgco2e": [begin, *frame["kgco2e"], end],
+        "change of": ["", *(MEANINGS[driver] for driver in frame["driver"]), ""],
     })  # fmt: skip
-    caption = waterfall_caption(unit, steps)
+    caption = waterfall_caption(unit.name, steps)
     return Section("drivers", _TITLE, [said, *map(_sentence, driver_notes(frame, (before, after))), *faults], [
-        Block(drawn, caption, table_of(table, f"Drivers from {before} to {after}", {"kgco2e": "kgCO2e"}))
+        Block(drawn, caption, table_of(table, f"Drivers from {before} to {after} [{unit.name}]", None, unit))
     ])  # fmt: skip
 
 
@@ -68,11 +97,16 @@ def restated(facts: Facts) -> Section | None:
         about = [month for month in facts.trend if month not in facts.gaps]
         table = months(facts.booked, about, facts.wish.as_of, facts.wish.energy, facts.wish.hardware)
         table["closed_at"] = table["closed_at"].dt.floor("s")
-        blocks.append(Block(table=table_of(table, "Months as first reported and as restated [kgCO2e]", _MONTH_HEADS)))
+        caption = f"Months as first reported and as restated [{facts.unit.name}]"
+        blocks.append(Block(table=table_of(table, caption, _MONTH_HEADS, facts.unit, tuple(_MONTH_HEADS)[1:])))
     causes = _causes(facts)
     if len(causes):
-        blocks.append(Block(table=table_of(causes, "Postings that changed what an earlier one said", _CAUSE_HEADS)))
-        said.append("Figures of the period were changed after they were first posted; each change names its cause.")
+        caption = f"Corrections after the first posting [{facts.unit.name}]"
+        heads = {"recorded_at": "recorded at", "kgco2e": f"change, {facts.unit.name}"}
+        blocks.append(Block(table=table_of(causes, caption, heads, facts.unit)))
+        said.append(
+            "Figures of this period were corrected after they were first posted; each correction names its cause."
+        )
     return Section("restated", "Closed months and restatements", said, blocks) if blocks else None
 
 
@@ -99,22 +133,28 @@ def _register(facts: Facts) -> tuple[pd.DataFrame | None, list[str]]:
     try:
         return nodes_of(facts.settings, facts.now, Findings()), []
     except InputError as error:
-        return None, [f"The node register does not tell PUE and devices: {error.findings[0].problem}."]
+        return None, [
+            f"PUE and the number of devices are not known from the node register: {error.findings[0].problem}."
+        ]
     except (CarbonError, OSError) as error:
-        return None, [f"The node register does not tell PUE and devices: {error}."]
+        return None, [f"PUE and the number of devices are not known from the node register: {error}."]
 
 
-def _told(before: str, after: str, begin: float, end: float, steps: list[tuple[str, float]]) -> str:
+def _told(unit: Unit, months: tuple[str, str], ends: tuple[float, float], steps: list[tuple[str, float]]) -> str:
+    begin, end = ends
     share = f" ({'+' if end > begin else ''}{percent((end - begin) / abs(begin))})" if begin else ""
     largest = sorted(steps, key=lambda step: (-abs(step[1]), step[0]))[:3]
-    most = ", ".join(f"{name} {'+' if value > 0 else '-'}{amount(abs(value))}" for name, value in largest)
-    return f"From {before} to {after}: {amount(begin)} to {amount(end)}{share}.{f' The most: {most}.' if most else ''}"
+    most = ", ".join(f"{name} {'+' if value > 0 else '-'}{unit.amount(abs(value))}" for name, value in largest)
+    named = f" Largest drivers: {most}." if most else ""
+    return f"From {months[0]} to {months[1]}, emissions went from {unit.amount(begin)} to {unit.amount(end)}{share}.{named}"
 
 
 def waterfall_caption(unit: str, steps: Sequence[float]) -> str:
     """How a waterfall is to be read."""
-    cut = " The axis does not begin at 0." if is_cut(steps) else ""
-    return f"{unit}. Orange, striped upwards: adds. Green, striped downwards: takes away.{cut}"
+    cut = " The axis does not start at zero." if is_cut(steps) else ""
+    return (
+        f"Chart in {unit}. Orange bars with rising stripes: increase. Green bars with falling stripes: decrease.{cut}"
+    )
 
 
 def _sentence(note: str) -> str:
@@ -122,4 +162,4 @@ def _sentence(note: str) -> str:
 
 
 def _name(driver: str) -> str:
-    return str(driver).replace("_", " ")
+    return _NAMES.get(driver, str(driver).replace("_", " "))

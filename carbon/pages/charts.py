@@ -1,9 +1,12 @@
-"""Charts of a report as SVG text, told apart by lightness, hatches and marks, so that black and white will do."""
+"""Charts of a report as SVG text, told apart by lightness, hatches and marks, so that black and white will do.
+
+What is filled has a dark outline, and its hatch is dark: pale colours stand out from the paper, on screen and in grey.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
@@ -28,11 +31,12 @@ WIDTH = 7.4
 NAME_CELLS = 30
 POINTS = 200
 _ROW, _FRAME = 0.27, 0.75
-_BLUE, _ORANGE, _GREEN, _PALE = "#0b4f8a", "#f0a43a", "#3d7a4f", "#e8e8e8"
-SCOPES = {1: ("#7d7d7d", "..."), 2: (_BLUE, ""), 3: (_ORANGE, "///")}
+_BLUE, _ORANGE, _GREEN, _PALE = "#0b4f8a", "#f2b45c", "#bfdcc5", "#e8e8e8"
+SCOPES = {1: (PAPER, "..."), 2: (_BLUE, ""), 3: (_ORANGE, "///")}
 _LINES = (("-", "o"), ("--", "s"), ("-.", "^"), (":", "D"))
-_LINE_COLOURS = (_BLUE, "#a8470b", _GREEN, "#5b3a86")
+_LINE_COLOURS = (_BLUE, "#a8470b", "#3d7a4f", "#5b3a86")
 _TIER_LOOKS = ((_BLUE, ""), (_ORANGE, "///"), ("#cfe3f3", "..."), (_PALE, "xx"), (PAPER, "++"))
+_EDGE: dict[str, Any] = {"edgecolor": INK, "linewidth": 0.7}
 _HEAT = LinearSegmentedColormap.from_list("heat", ["#f3f1e7", "#e9b872", "#b3562f", "#3b1226"])
 
 
@@ -56,7 +60,7 @@ def stacked(months: Sequence[str], scopes: Mapping[int, Sequence[float]], words:
             parts = np.nan_to_num(np.array(values, float))
             colour, hatch = SCOPES.get(scope, (_GREEN, "xx"))
             base = np.where(parts < 0, down, up)
-            axes.bar(place, parts, 0.72, base, color=colour, hatch=hatch, edgecolor=PAPER, label=f"Scope {scope}")
+            axes.bar(place, parts, 0.72, base, color=colour, hatch=hatch, **_EDGE, label=f"Scope {scope}")
             up, down = up + np.maximum(parts, 0), down + np.minimum(parts, 0)
         missing = [at for at in range(len(months)) if all(math.isnan(values[at]) for values in scopes.values())]
         for at in missing:
@@ -76,7 +80,7 @@ def bars(names: Sequence[str], values: Sequence[float], looks: Sequence[tuple[st
         axes = _axes(figure)
         place = np.arange(len(names))
         for at, value, (colour, hatch) in zip(place, values, looks, strict=True):
-            axes.barh(at, 0 if math.isnan(value) else value, 0.7, color=colour, hatch=hatch, edgecolor=PAPER)
+            axes.barh(at, 0 if math.isnan(value) else value, 0.7, color=colour, hatch=hatch, **_EDGE)
         texts = [text or "not covered" for text in round_numbers(values)]
         _ends(axes, place, np.nan_to_num(np.array(values, float)), texts)
         _names(axes, names)
@@ -89,7 +93,7 @@ def plain_bars(names: Sequence[str], values: Sequence[float], rest: bool, words:
     """Ranked bars of one colour; the last one, where it gathers the rest, is hatched."""
     looks = [(_BLUE, "")] * len(names)
     if rest:
-        looks[-1] = ("#8fb3d1", "///")
+        looks[-1] = ("#cfe3f3", "///")
     return bars(names, values, looks, words)
 
 
@@ -102,10 +106,10 @@ def waterfall(names: Sequence[str], values: Sequence[float], words: Words) -> st
     def plot(figure: Figure) -> None:
         axes, reached = _axes(figure), np.cumsum(values)
         place, last = np.arange(len(names)), float(reached[-1])
-        axes.barh(place[[0, -1]], [values[0], last], 0.7, color=_BLUE, edgecolor=PAPER)
+        axes.barh(place[[0, -1]], [values[0], last], 0.7, color=_BLUE, **_EDGE)
         for at, (start, step) in enumerate(zip(reached[:-1].tolist(), values[1:], strict=True), 1):
             colour, hatch = (_ORANGE, "///") if step > 0 else (_GREEN, "\\\\\\")
-            axes.barh(at, step, 0.7, start, color=colour, hatch=hatch, edgecolor=PAPER)
+            axes.barh(at, step, 0.7, start, color=colour, hatch=hatch, **_EDGE)
         for at, edge in enumerate(reached.tolist()):
             axes.plot([edge, edge], [at - 0.35, at + 1.35], color=GREY, linewidth=0.7)
         tops = np.maximum(reached, np.append(reached[0], reached[:-1]))
@@ -142,10 +146,12 @@ def heat(
         parts = figure.subplots(len(grids), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (name, grid) in zip(parts, grids, strict=True):
             axes.patch.set(facecolor=PAPER, hatch="////", edgecolor="#b0b0b0")
-            mesh = axes.pcolormesh(np.ma.masked_invalid(grid), cmap=_HEAT, edgecolors="none", rasterized=False)
+            mesh = axes.pcolormesh(
+                np.ma.masked_invalid(grid), cmap=_HEAT, edgecolors="face", linewidth=0.4, rasterized=False
+            )
             bar = figure.colorbar(mesh, ax=axes, pad=0.015, fraction=0.05, aspect=14)
             if bar.solids is not None:  # the library would make it a bitmap
-                bar.solids.set_rasterized(False)
+                bar.solids.set(rasterized=False, edgecolor="face", linewidth=0.4)
             bar.ax.yaxis.set_major_formatter(FuncFormatter(_tick))
             bar.outline.set_visible(False)
             axes.set_title(name, loc="left", fontsize=9)
@@ -160,19 +166,23 @@ def heat(
 
 
 def lives(names: Sequence[str], base: Sequence[float], planned: Sequence[float], words: Words) -> str:
-    """For each name two marks on one line: the life that was set out with, and what demand has made of it [year]."""
+    """For each name two bars: the life assumed, and below it the one planned by demand, each with its figure [year]."""
 
     def plot(figure: Figure) -> None:
         axes, place = _axes(figure), np.arange(len(names))
-        axes.hlines(place, base, planned, color=GREY, linewidth=1.2)
-        axes.plot(base, place, "o", color=PAPER, markeredgecolor=INK, markersize=7, label="without demand")
-        axes.plot(planned, place, "D", color=_BLUE, markersize=6, label="planned, by demand")
+        texts, count = round_numbers([*base, *planned]), len(names)
+        for at, years, (colour, hatch), label, some in (
+            (place - 0.2, base, (_PALE, "///"), "assumed life", texts[:count]),
+            (place + 0.2, planned, (_BLUE, ""), "planned life", texts[count:]),
+        ):
+            lengths = np.nan_to_num(np.array(years, float))
+            axes.barh(at, lengths, 0.36, color=colour, hatch=hatch, **_EDGE, label=label)
+            _ends(axes, at, lengths, some)
         _names(axes, names)
-        axes.set_xlim(0, max([*base, *planned, 1.0]) * 1.1)
         _values(axes, "x", words.unit)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
-    return drawn(words.name, words.title, words.told, (WIDTH, 1.0 + _ROW * len(names)), plot)
+    return drawn(words.name, words.title, words.told, (WIDTH, 1.0 + 1.6 * _ROW * len(names)), plot)
 
 
 def curves(lines: Mapping[str, pd.DataFrame], words: Words) -> str:
@@ -180,7 +190,7 @@ def curves(lines: Mapping[str, pd.DataFrame], words: Words) -> str:
 
     def plot(figure: Figure) -> None:
         axes = _axes(figure)
-        axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (1, 2)), label="all equal")
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=(0, (1, 2)), label="equal shares")
         for at, (name, frame) in enumerate(lines.items()):
             x, y = (np.append(0.0, thinned(frame[key].to_numpy(float))) for key in ("units_share", "cumulative_share"))
             (style, mark), colour = _LINES[at], _LINE_COLOURS[at]
@@ -192,8 +202,8 @@ def curves(lines: Mapping[str, pd.DataFrame], words: Words) -> str:
         share = FuncFormatter(lambda value, _: f"{100 * value:.0f} %")
         axes.xaxis.set_major_formatter(share)
         axes.yaxis.set_major_formatter(share)
-        axes.set_xlabel("share of units, the largest first")
-        axes.set_ylabel("share of emissions")
+        axes.set_xlabel("cumulative share of units, largest first")
+        axes.set_ylabel("cumulative share of emissions")
         axes.grid(visible=True)
         axes.legend(loc="lower right")
 
@@ -214,9 +224,7 @@ def shares(names: Sequence[str], parts: Sequence[float], words: Words) -> str:
         axes, start = _axes(figure), 0.0
         for at, (name, part) in enumerate(zip(names, parts, strict=True)):
             colour, hatch = _TIER_LOOKS[min(at, len(_TIER_LOOKS) - 1)]
-            axes.barh(
-                0, part, 0.6, start, color=colour, hatch=hatch, edgecolor=GREY, label=f"{clean(name)} {percent(part)}"
-            )
+            axes.barh(0, part, 0.6, start, color=colour, hatch=hatch, **_EDGE, label=f"{clean(name)} {percent(part)}")
             start += part
         axes.set_xlim(0, 1)
         axes.set_yticks([])
@@ -238,7 +246,7 @@ def _names(axes: Axes, names: Sequence[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _ends(axes: Axes, place: Sequence[int] | NDArray[np.int64], ends: Floats, texts: Sequence[str]) -> None:
+def _ends(axes: Axes, place: NDArray[Any], ends: Floats, texts: Sequence[str]) -> None:
     """A text at the right end of each bar, with room for it."""
     for at, end, text in zip(place, ends.tolist(), texts, strict=True):
         axes.annotate(text, (max(end, 0.0), at), (4, 0), textcoords="offset points", va="center", fontsize=8.5)

@@ -11,6 +11,7 @@ import pandas as pd
 from carbon.core.sums import sum_of, sums_by
 from carbon.core.time import month_number, month_text
 from carbon.ledger.store import Ledger
+from carbon.pages.model import unit_for
 from carbon.report.asked import asked
 from carbon.report.groups import numbered
 from carbon.report.monthly import ENERGY, GROUPINGS, HARDWARE, groupings, report, statement
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from carbon.config import Settings
     from carbon.ledger.restated import Restated
-    from carbon.report.rolling import SHOWN, Held
-from carbon.report.settledness import Settled
+    from carbon.pages.model import Unit
+    from carbon.report.settledness import Settled
 
 TREND_MONTHS = 12
 NOT_MOVED = Movement(0, math.nan, math.nan)
@@ -86,6 +87,11 @@ class Facts(NamedTuple):
     def total(self) -> float:
         """Emissions of the statement [kg], the sum of the CSV's rows."""
         return math.fsum(self.frame["kgco2e"].dropna())
+
+    @property
+    def unit(self) -> Unit:
+        """The one unit that the page shows emissions in."""
+        return unit_for(self.total)
 
     @property
     def last(self) -> str:

@@ -1,4 +1,4 @@
-"""The fleet: what is open of its carbon, what was written off, and how long it is to live, beside the demand that says so."""
+"""The fleet: embodied emissions not amortised yet, write-offs, and planned useful lives beside the demand that sets them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from carbon.pages.change import waterfall_caption
 from carbon.pages.charts import Words, lives, waterfall
 from carbon.pages.gather import known_sum
 from carbon.pages.model import Block, Section, table_of
-from carbon.report.cells import amount, round_numbers
-from carbon.report.waterfall import unit_of
+from carbon.report.cells import clean, percent, round_numbers
 from carbon.scope3.lots import PLANT
 from carbon.scope3.roll import roll
 
@@ -24,34 +23,56 @@ if TYPE_CHECKING:
     from carbon.embodied import Rolled
     from carbon.pages.gather import Facts
 
-_TITLE = "Hardware"
-MOST = 15
+_TITLE = "Embodied emissions of own hardware"
+MOST = 12
+_CHARGES = ("amortised", "written_off")
+_PAST = "As known at {0}: calculated from the inputs of today, which give every charge and write-off that the ledger held then."
 _SIGNS = {"acquired": 1, "amortised": -1, "written_off": -1, "second_life": -1}
 _PARTS = ("opening", "acquired", "amortised", "written_off", "second_life", "closing")
+_NAMES = {
+    "opening": "opening balance", "acquired": "acquired", "amortised": "amortised", "written_off": "written off",
+    "second_life": "passed to second life", "closing": "closing balance",
+}  # fmt: skip
 _LIFE_HEADS = {
-    "profile": "profile", "units": "units", "base_years": "life without demand [year]", "life_years": "planned life [year]",
-    "use": "use [1]", "growth": "growth [1/year]",
+    "profile": "hardware profile", "units": "units", "base_years": "assumed life [years]", "life_years": "planned life [years]",
+    "use": "utilisation [0 to 1]", "growth": "demand growth [per year]",
 }  # fmt: skip
 
 
 def fleet(facts: Facts) -> Section:
-    """Own hardware of the period: balance, write-offs, planned lives; where inputs do not tell or agree, that is said."""
-    if facts.wish.as_of is not None:
-        said = "The balance of hardware is rolled from the inputs as they are now: it is not told for a past state of the ledger."
-        return Section("fleet", _TITLE, [said], [])
+    """Own hardware of the period: balance, write-offs, planned lives.
+
+    Where the inputs give no balance, or another than the ledger, that is said and what the ledger charged is shown alone.
+    """
+    past = facts.wish.as_of
     try:
-        rolled = rolled_hardware(facts.settings, facts.now)
-    except InputError as error:
-        return Section("fleet", _TITLE, [f"The inputs do not tell the balance of hardware: {error.findings[0]}"], [])
+        rolled = rolled_hardware(facts.settings, facts.now, past)
     except (CarbonError, OSError) as error:
-        return Section("fleet", _TITLE, [f"The balance of hardware cannot be told: {error}"], [])
+        fault = str(error.findings[0]).removeprefix("error: ") if isinstance(error, InputError) else error
+        return Section("fleet", _TITLE, [f"No balance of own hardware can be shown: {fault}."], _charged(facts))
     table = rolled.balance[rolled.balance["month"].isin(facts.months)]
     if table.empty:
-        return Section("fleet", _TITLE, ["The project has no hardware of its own in these months."], [])
-    return Section("fleet", _TITLE, [], [_balance(table), *_lives(facts, rolled)])
+        return Section("fleet", _TITLE, ["The ledger has no hardware of the entity's own in this period."], [])
+    said = [] if past is None else [_PAST.format(past)]
+    return Section("fleet", _TITLE, said, [_balance(facts, table), *_lives(facts, rolled)])
 
 
-def _balance(table: pd.DataFrame) -> Block:
+def _charged(facts: Facts) -> list[Block]:
+    """What the ledger amortised and wrote off in the period, by profile [kg]: it needs no inputs."""
+    own = facts.entries[(facts.entries["basis"] == "amortised") & facts.entries["kgco2e"].notna()]
+    if own.empty:
+        return []
+    off = (own["phase"] == "write-off").to_numpy()
+    parts = pd.DataFrame({
+        "profile": own["factor"].astype("str").str.split("@").str[0].str.rsplit("/", n=1).str[0],
+        "amortised": own["kgco2e"].where(~off, 0.0), "written_off": own["kgco2e"].where(off, 0.0),
+    })  # fmt: skip
+    sums = parts.groupby("profile", sort=True)[list(_CHARGES)].agg(known_sum).reset_index()
+    caption = f"Charged for own hardware in the period, by profile [{facts.unit.name}]"
+    return [Block(table=table_of(sums, caption, _LIFE_HEADS | _NAMES, facts.unit, _CHARGES))]
+
+
+def _balance(facts: Facts, table: pd.DataFrame) -> Block:
     """What was open before the period, what came and went in it, and what is open after it [kg]."""
     months = sorted(set(table["month"]))
     sums = {
@@ -59,16 +80,20 @@ def _balance(table: pd.DataFrame) -> Block:
     }
     begin, end = sums["opening"][0], sums["closing"][-1]
     off = math.fsum(sums["written_off"])
-    said = f"At the end of {months[-1]}, {amount(end)} of own hardware are open; {amount(off)} were written off."
+    unit = facts.unit
+    said = (
+        f"At the end of {months[-1]}, {unit.amount(end)} of the embodied emissions of own hardware remain to be amortised; "
+        f"{unit.amount(off)} were written off in the period."
+    )
     moves = {part: sign * math.fsum(sums[part]) for part, sign in _SIGNS.items()}
     moved = {part: value for part, value in moves.items() if value}
-    unit, factor = unit_of([begin, end])
-    steps = [value / factor for value in (begin, *moved.values())]
-    names = [f"open before {months[0]}", *(part.replace("_", " ") for part in moved), f"open after {months[-1]}"]
-    drawn = waterfall(names, steps, Words("fleet", "Open balance of own hardware", said, unit))
-    shown = pd.DataFrame({"month": months, **{part.replace("_", " "): values for part, values in sums.items()}})
-    caption = f"{said} {waterfall_caption(unit, steps)}"
-    return Block(drawn, caption, table_of(shown, "Balance of own hardware by month [kgCO2e]"))
+    steps = [value / unit.kg for value in (begin, *moved.values())]
+    names = [f"opening, {months[0]}", *(_NAMES[part] for part in moved), f"closing, {months[-1]}"]
+    drawn = waterfall(names, steps, Words("fleet", "Embodied emissions not yet amortised", said, unit.name))
+    shown = pd.DataFrame({"month": months, **{_NAMES[part]: values for part, values in sums.items()}})
+    caption = f"{said} {waterfall_caption(unit.name, steps)}"
+    named = f"Embodied emissions of own hardware by month [{unit.name}]"
+    return Block(drawn, caption, table_of(shown, named, None, unit, tuple(_NAMES.values())))
 
 
 def _lives(facts: Facts, rolled: Rolled) -> list[Block]:
@@ -90,9 +115,9 @@ def _lives(facts: Facts, rolled: Rolled) -> list[Block]:
     table = pd.DataFrame(found).sort_values("units", ascending=False, kind="stable", ignore_index=True)
     top = table.head(MOST)
     said = _told(top, len(table))
-    words = Words("lives", "Planned life against demand", said, "years, mean over units")
+    words = Words("lives", "Planned useful life and demand", said, "years, mean over units")
     drawn = lives(top["profile"].tolist(), top["base_years"].tolist(), top["life_years"].tolist(), words)
-    return [Block(drawn, said, table_of(table, "Planned life and demand by profile", _LIFE_HEADS))]
+    return [Block(drawn, said, table_of(table, "Planned useful life and demand by profile", _LIFE_HEADS))]
 
 
 def _demand(rolled: Rolled, number: int, begin_us: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,9 +143,16 @@ def _told(top: pd.DataFrame, count: int) -> str:
     row = top.iloc[0]
     base, planned = round_numbers([row["base_years"], row["life_years"]])
     if math.isnan(row["use"]) and math.isnan(row["growth"]):
-        why = "demand is not measured"
+        why = "Demand was not measured, so it changes nothing."
     else:
-        use, growth = (round_numbers([row[name]])[0] or "not known" for name in ("use", "growth"))
-        why = f"at a use of {use} and a growth of {growth} a year"
-    rest = f" The {MOST} profiles of most units are drawn, of {count:,}." if count > MOST else ""
-    return f"{row['profile']} is planned to live {planned} years where {base} were set out with; {why}.{rest}"
+        use, growth = (percent(row[name]) or "not known" for name in ("use", "growth"))
+        why = f"Utilisation: {use}; growth of demand: {growth} a year."
+    rest = (
+        f" The {MOST} profiles with the most units are drawn, of {count:,}; the table lists all."
+        if count > MOST
+        else ""
+    )
+    return (
+        f"Useful life of {clean(row['profile'])}, the profile with the most units: {base} years assumed, {planned} years planned "
+        f"after adjusting for demand. {why}{rest}"
+    )

@@ -23,14 +23,12 @@ if TYPE_CHECKING:
 
 _HOUR_US = DAY_US // 24
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_TITLE = "Hours and days"
-_HOW_TO_READ = "Darker is more; each map has its own scale. Striped: no energy, or no figure."
+_TITLE = "Electricity and intensity over time"
+_HOW_TO_READ = "Darker means more; each map has its own scale. Striped: no electricity, or no emission factor."
 _OF_MONTHS = (
-    'The ledger\'s grain is a month: it does not tell hours or days. With `grain = "hour"` under `[ledger]` it does.'
+    'The ledger records months, not hours or days, so there is no map. Set `grain = "hour"` under `[ledger]` for hours.'
 )
-_OF_DAYS = (
-    'The ledger\'s grain is a day, so the map is one of days; with `grain = "hour"` under `[ledger]` it shows hours.'
-)
+_OF_DAYS = 'The ledger records days, so the map shows days. Set `grain = "hour"` under `[ledger]` to record hours.'
 
 
 class Axes(NamedTuple):
@@ -47,7 +45,7 @@ def hours(facts: Facts) -> Section:
     """Energy [kWh] and intensity [g/kWh] by hour of the day; by weekday where the grain is a day; else why there is none."""
     use = facts.lines[(facts.lines["phase"] == "use") & facts.lines["energy_kwh"].notna()]
     if use.empty:
-        return Section("hours", _TITLE, ["The statement has no energy."], [])
+        return Section("hours", _TITLE, ["The statement contains no electricity."], [])
     begin = us_of(use["start"])
     longest = int((us_of(use["end"]) - begin).max())
     if longest > DAY_US:
@@ -55,8 +53,8 @@ def hours(facts: Facts) -> Section:
     axes = _by_hour(use, facts.months) if longest <= _HOUR_US else _by_day(use)
     energy, intensity = _grids(use, axes)
     told = _told(energy, intensity, axes)
-    words = Words("hours", f"Energy and intensity by {axes.rows[0]} and {axes.columns[0]}", told)
-    drawn = heat([("energy [kWh]", energy), ("intensity [gCO2e/kWh]", intensity)], axes.rows, axes.columns, words)
+    words = Words("hours", f"Electricity and its intensity by {axes.rows[0]} and {axes.columns[0]}", told)
+    drawn = heat([("electricity [kWh]", energy), ("intensity [gCO2e/kWh]", intensity)], axes.rows, axes.columns, words)
     said = [told] if longest <= _HOUR_US else [told, _OF_DAYS]
     return Section("hours", _TITLE, said, [Block(drawn, _HOW_TO_READ, _table(energy, intensity, axes))])
 
@@ -88,10 +86,10 @@ def _by_day(use: pd.DataFrame) -> Axes:
     names = [f"{week:%Y-%m-%d}" for week in weeks]
     return Axes(
         ("weekday", list(_DAYS)),
-        ("week from Monday", names),
+        ("week beginning Monday", names),
         day.dt.day_of_week.to_numpy(),
         column,
-        "{0} of the week from {1}",
+        "{0} in the week of {1}",
     )
 
 
@@ -114,13 +112,13 @@ def _grids(use: pd.DataFrame, axes: Axes) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _told(energy: NDArray[Any], intensity: NDArray[Any], axes: Axes) -> str:
-    most = f"Most energy was used: {_at(axes, energy, np.nanargmax(energy))}, {_top(energy)} kWh."
+    most = f"Highest consumption: {_top(energy)} kWh ({_at(axes, energy, np.nanargmax(energy))})."
     if np.isnan(intensity).all():
-        return f"{most} No figure covers its emissions."
+        return f"{most} No emission factor covers this electricity."
     low, high = (float(end) for end in (np.nanmin(intensity), np.nanmax(intensity)))
     ends = round_numbers([low, high])
     where = _at(axes, intensity, np.nanargmax(intensity))
-    return f"{most} A kWh emitted {ends[0]} to {ends[1]} g, the most: {where}."
+    return f"{most} Intensity ranged from {ends[0]} to {ends[1]} gCO2e/kWh, highest {where}."
 
 
 def _at(axes: Axes, grid: NDArray[Any], place: np.intp) -> str:
@@ -144,5 +142,5 @@ def _table(energy: NDArray[Any], intensity: NDArray[Any], axes: Axes) -> Table:
             float(intensity[at][known].max()) if known.any() else np.nan,
         ))  # fmt: skip
     frame = pd.DataFrame(rows, columns=["name", "kwh", "low", "high"])
-    heads = {"name": axes.rows[0], "kwh": "kWh", "low": "least g/kWh", "high": "most g/kWh"}
-    return table_of(frame, f"By {axes.rows[0]}", heads)
+    heads = {"name": axes.rows[0], "kwh": "kWh", "low": "lowest gCO2e/kWh", "high": "highest gCO2e/kWh"}
+    return table_of(frame, f"Electricity and intensity by {axes.rows[0]}", heads)

@@ -38,15 +38,16 @@ def page(settings: Settings, wish: Wish, now: datetime, others: Sequence[str] = 
     entity = clean(settings.text("entity.name"))
     if not entity.isascii():
         entity = f"{_ISOLATE}{entity}{_END}"  # a name from right to left must not turn what stands beside it
-    span = month_spans(facts.months)
     return template.render(
         style=Markup(_file("style.css")),
-        title=f"Emissions of {entity}{', ' if entity else ''}{span}",
+        title=f"Emissions of {entity}" if entity else "Emissions",
+        span=month_spans(facts.months),
         label=statement_label(wish.energy, wish.hardware),
         wish=wish,
         cards=summary.cards(facts),
         sections=sections(facts, others),
         state=proof.state(facts),
+        unit=facts.unit,
         version=__version__,
         svg=Markup,
     )

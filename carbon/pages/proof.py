@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 FACTORS_SHOWN = 40
 _FACTOR = ["factor", "factor_kind", "tier", "status"]
-_AMOUNTS = {"energy_kwh": "kWh", "kgco2e": "kgCO2e"}
+_EMISSIONS = ("kgco2e", "kgco2e_low", "kgco2e_high")
+_AMOUNTS = {"energy_kwh": "kWh"}
 
 
 class State(NamedTuple):
@@ -42,19 +43,20 @@ def sources(facts: Facts) -> Section:
     factors, methods = _cited(facts.lines, _FACTOR), _cited(facts.lines, ["method"])
     left = factors.iloc[FACTORS_SHOWN:]
     said = [
-        "Each factor is named with its version after the @, each method with its own. "
-        "`carbon trace ENTRY` leads from an entry to its rows, factor and formula; `carbon ledger export` packs all of it."
+        "Emission factors and methods carry their version after the @. `carbon trace ENTRY` shows the workload rows, factor "
+        "and formula behind a ledger entry; `carbon ledger export` packs all of it for an auditor."
     ]
     if len(left):
         rest = {
-            "factor": f"the rest ({len(left):,})", "entries": left["entries"].sum(), "energy_kwh": known_sum(left["energy_kwh"]),
-            "kgco2e": known_sum(left["kgco2e"]),
+            "factor": f"all others ({len(left):,})", "entries": left["entries"].sum(),
+            "energy_kwh": known_sum(left["energy_kwh"]), "kgco2e": known_sum(left["kgco2e"]),
         }  # fmt: skip
         factors = pd.concat([factors.iloc[:FACTORS_SHOWN], pd.DataFrame([rest])], ignore_index=True)
-        said.append(f"The {FACTORS_SHOWN} factors of most emissions are listed, the rest in one line.")
+        said.append(f"The {FACTORS_SHOWN} with the most emissions are listed; the last row is the sum of all others.")
     heads = {"factor_kind": "kind", **_AMOUNTS}
-    return Section("sources", "Sources and methods", said, [
-        Block(table=table_of(factors, "Factors cited", heads)), Block(table=table_of(methods, "Methods", heads)),
+    return Section("sources", "Emission factors and methods", said, [
+        Block(table=table_of(factors, f"Emission factors [{facts.unit.name}]", heads, facts.unit)),
+        Block(table=table_of(methods, f"Methods [{facts.unit.name}]", heads, facts.unit)),
     ])  # fmt: skip
 
 
@@ -80,8 +82,12 @@ def lines(facts: Facts) -> Section:
     """The rows of the CSV, which add up to the total."""
     frame = facts.frame
     heads = {"provisional_share": "provisional", "kgco2e_low": "low", "kgco2e_high": "high", **_AMOUNTS}
-    said = "The rows of `--format csv`; they add up to the total. A pointer that rests on a number shows it unrounded."
-    return Section("lines", "Lines of the statement", [said], [Block(table=table_of(frame, "Lines", heads))])
+    said = (
+        "The rows of `--format csv`, which add up to the total; low and high are the ends of the 95 % range. Rest the pointer "
+        "on a number to see its exact value, for emissions in kgCO2e."
+    )
+    shown = table_of(frame, f"Lines of the statement [{facts.unit.name}]", heads, facts.unit, _EMISSIONS)
+    return Section("lines", "Lines of the statement", [said], [Block(table=shown)])
 
 
 def _cited(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

@@ -21,7 +21,7 @@ INK, GREY, PAPER = "#1a1a1a", "#595959", "#ffffff"
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _NOT_OURS = re.compile(r"^(backend|interactive|toolbar|docstring|savefig\.directory)")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
-_FONT = re.compile(r"font: ([^;]*?)'[^;]*?sans-serif")
+_FONTS = re.compile(r"'DejaVu Sans'[^;]*?sans-serif")
 _STYLE = {
     "svg.fonttype": "none",  # the reader's fonts, so that any script can be shown, copied and read aloud
     "svg.hashsalt": "carbon",
@@ -111,7 +111,7 @@ def _own_ids(element: ElementTree.Element, name: str, used: Counter[str]) -> Non
         elif "url(" in value:
             element.attrib[key] = _REFERENCE.sub(rf"url(#{name}-\1)", value)
         elif key == "style":
-            element.attrib[key] = _FONT.sub(r"font: \1sans-serif", value)
+            element.attrib[key] = _FONTS.sub("sans-serif", value)
 
 
 def _element(tag: str, key: str, text: str) -> ElementTree.Element:

@@ -51,16 +51,16 @@ def driver_notes(frame: pd.DataFrame, months: tuple[str, str]) -> list[str]:
     """What demand counts, what the ledger cannot tell apart, and what has no part."""
     told = frame.attrs
     if told["work"] == "energy":
-        notes = ["demand is kWh, as no work is counted: energy per work cannot be told"]
+        notes = ["demand is kWh, as no work is counted: electricity per unit of work is not known"]
     else:
-        notes = [f"demand is {told['work']}, of inference; work of nodes that came counts in it"]
+        notes = [f"demand counts {told['work']} of inference; work of nodes that joined is part of it"]
     if not told["hours"]:
-        notes.append("the hour of day is part of intensity: the ledger's grain is no hour")
+        notes.append("the ledger records no hours, so the hour of day is part of intensity")
     if told["work"] != "energy" and "pue" not in set(frame["driver"]):
-        notes.append("PUE is part of efficiency and overheads: no node register tells it")
+        notes.append("PUE is part of efficiency and overheads, as no node register states it")
     missing = zip(told["not_covered_kwh"], months, strict=True)
     gaps = [f"{round_numbers([kwh])[0]} kWh of {month}" for kwh, month in missing if kwh]
-    return [*notes, *([f"not covered, so without a part: {' and '.join(gaps)}"] if gaps else [])]
+    return [*notes, *([f"without an emission factor, so in no driver: {' and '.join(gaps)}"] if gaps else [])]
 
 
 def _columns(falls: pd.DataFrame, end: str) -> list[Column]:

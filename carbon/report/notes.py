@@ -32,8 +32,8 @@ _ADD_RESIDUAL = "add a row to residual_mix.csv ([grid] data)"
 NO_RESIDUAL = "no-residual-mix"
 NO_RANGE = "No range: some entries were posted without an uncertainty; `carbon account` posts them with it."
 _RANGE = (
-    "Range: 95 % of {:,} draws, seed {}; one draw for each meter, model and factor, shared by all that cite it; "
-    "without what models and scenarios leave out."
+    "Range: 95 % of {:,} draws, seed {}; one draw for each meter, model and factor, shared by all entries that use it; "
+    "uncertainty of models and scenarios is not included."
 )
 _MONTH = r" (\d{4}-\d\d)$"
 NAMED = 8
@@ -179,4 +179,6 @@ def _share(lines: pd.DataFrame, total: float, text: str, mend: str = "") -> str:
     share = lines["energy_kwh"].sum() / total if total else 0.0
     if not share:
         return ""
-    return f"{text.format(f'{share:.1%}')} ({', '.join(sorted(lines['zone'].unique()))}){f'; {mend}' if mend else ''}"
+    zones = sorted(lines["zone"].unique())
+    more = f" and {len(zones) - NAMED} more" if len(zones) > NAMED else ""
+    return f"{text.format(f'{share:.1%}')} ({', '.join(zones[:NAMED])}{more}){f'; {mend}' if mend else ''}"

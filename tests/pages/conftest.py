@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cli.project import Project, write_small
+from tests.pages.browsing import CHROMIUM, Shown
 from tests.pages.reading import Node, read
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from playwright.sync_api import Browser
 
 MONTHS = ("2024-06", "2024-07")
 HARD = ("<script>alert('1')</script>", "$x^2$ & $\\frac{1}{2}$", "شبكة الحوسبة", "🚀 \"quoted\" 计算")
@@ -66,3 +71,31 @@ def page(page_file: Path) -> Node:
 def project(tmp_path: Path) -> Project:
     """The small project as it comes, nothing posted."""
     return write_small(tmp_path / "small")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser that cannot reach anything."""
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM is not None
+    alone = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as player:
+        started = player.chromium.launch(executable_path=CHROMIUM, args=alone)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def shown(browser: Browser, page_file: Path) -> Iterator[Shown]:
+    """The page of July, opened as a file; whatever it asks for but itself is counted and refused."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
+    page, said, asked = context.new_page(), [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("dialog", lambda dialog: said.append(dialog.message))
+    page.goto(page_file.as_uri())
+    page.wait_for_load_state("load")
+    yield Shown(page, said, asked)
+    context.close()

@@ -68,8 +68,8 @@ def read(text: str) -> Node:
 
 
 def table(node: Node, caption: str) -> list[dict[str, float | str]]:
-    """Rows of the table with a caption: exact numbers where there are any, else text, by the head of their column."""
-    one = next(found for found in node.all("table") if found.all("caption")[0].text == caption)
+    """Rows of the table with a caption, its unit aside: exact numbers where there are any, else text, by their column's head."""
+    one = next(found for found in node.all("table") if found.all("caption")[0].text.partition(" [")[0] == caption)
     heads = [head.text for head in one.all("thead")[0].all("th")]
     rows = []
     for row in one.all("tbody")[0].all("tr"):

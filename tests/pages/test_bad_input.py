@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.pages.reading import read
+from tests.pages.reading import read, table
 
 if TYPE_CHECKING:
     from tests.cli.project import Project
@@ -45,8 +46,14 @@ def test_a_wrong_word_is_refused(world: Project) -> None:
 def test_without_inputs_the_page_says_what_they_would_tell(world: Project) -> None:
     (world.folder / "nodes.csv").unlink()
     page = read(world.run("report", "2024-07", *HTML).out)
-    assert "The inputs do not tell the balance of hardware" in page.by_id("fleet").text
-    assert "The node register does not tell PUE and devices" in page.by_id("drivers").text
+    assert "No balance of own hardware can be shown" in page.by_id("fleet").text
+    assert "PUE and the number of devices are not known from the node register" in page.by_id("drivers").text
+    charged = table(page, "Charged for own hardware in the period, by profile")
+    live = world.live()
+    own = live[(live["basis"] == "amortised") & (live["period"] == "2024-07")]
+    for phase, head in ((True, "written off"), (False, "amortised")):
+        posted = math.fsum(own.loc[(own["phase"] == "write-off") == phase, "kgco2e"])
+        assert math.fsum(float(row[head]) for row in charged) == pytest.approx(posted, rel=1e-12, abs=0)
     assert page.by_id("fleet").all("svg") == []
     assert len(page.by_id("drivers").all("svg")) == 1
 
@@ -54,17 +61,17 @@ def test_without_inputs_the_page_says_what_they_would_tell(world: Project) -> No
 def test_inputs_that_do_not_agree_with_the_ledger_are_named(world: Project) -> None:
     world.change("nodes.csv", 2, devices="16")
     page = read(world.run("report", "2024-07", *HTML).out)
-    assert "The balance of hardware cannot be told" in page.by_id("fleet").text
+    assert "No balance of own hardware can be shown" in page.by_id("fleet").text
     assert "carbon account" in page.by_id("fleet").text
 
 
 def test_the_first_month_has_none_before_it(world: Project) -> None:
     page = read(world.run("report", "2024-06", *HTML).out)
-    assert "2024-05 has no statement" in page.by_id("drivers").text
-    assert "there is no month before it" in page.by_id("trend").text
+    assert "no emissions for 2024-05" in page.by_id("drivers").text
+    assert "there is no earlier month" in page.by_id("trend").text
 
 
-@pytest.mark.parametrize(("grain", "said"), [("day", "the map is one of days"), ("month", "does not tell hours or days")])
+@pytest.mark.parametrize(("grain", "said"), [("day", "the map shows days"), ("month", "not hours or days")])
 def test_a_coarser_grain_is_said(project: Project, grain: str, said: str) -> None:
     project.settings(f'[ledger]\ngrain = "{grain}"\n')
     assert project.run("account").code == 0

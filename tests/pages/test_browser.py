@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import shutil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cli.project import Project
+from tests.pages.browsing import NEEDS_CHROMIUM
 from tests.pages.test_markup import CHARTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from tests.pages.browsing import Shown
 
 JULY = "2024-07"
 LEAST_CONTRAST = 4.5
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: install the Debian package chromium")
+pytestmark = NEEDS_CHROMIUM
 # Luminance by WCAG 2.2; the page is dark on white throughout
 CONTRAST = """() => {
   const part = value => value <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
@@ -41,42 +38,6 @@ CONTRAST = """() => {
 }"""
 
 
-class Shown(NamedTuple):
-    """A page that is open, what its console said, and what it asked for."""
-
-    page: Page
-    said: list[str]
-    asked: list[str]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser that cannot reach anything."""
-    from playwright.sync_api import sync_playwright
-
-    assert CHROMIUM is not None
-    alone = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with sync_playwright() as player:
-        started = player.chromium.launch(executable_path=CHROMIUM, args=alone)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def shown(browser: Browser, page_file: Path) -> Iterator[Shown]:
-    """The page of July, opened as a file; whatever it asks for but itself is counted and refused."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
-    page, said, asked = context.new_page(), [], []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("dialog", lambda dialog: said.append(dialog.message))
-    page.goto(page_file.as_uri())
-    page.wait_for_load_state("load")
-    yield Shown(page, said, asked)
-    context.close()
-
-
 def test_nothing_is_said_and_nothing_asked_for(shown: Shown, page_file: Path) -> None:
     assert shown.said == []
     assert [url for url in shown.asked if url not in (page_file.as_uri(), "data:,")] == []
@@ -86,7 +47,7 @@ def test_the_browser_shows_the_figures_of_the_csv(shown: Shown, world_once: Path
     result = Project(world_once).run("report", JULY, "--format", "csv")
     expected = [row["kgco2e"] for row in csv.DictReader(io.StringIO(result.out))]
     heads = shown.page.locator("#lines thead th").all_text_contents()
-    place = heads.index("kgCO2e") + 1
+    place = heads.index("tCO2e") + 1
     found = shown.page.eval_on_selector_all(
         f"#lines tbody tr > :nth-child({place})", "cells => cells.map(cell => cell.dataset.value || '')"
     )

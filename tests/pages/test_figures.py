@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JULY = "2024-07"
-HEADS = {"energy_kwh": "kWh", "kgco2e": "kgCO2e", "kgco2e_low": "low", "kgco2e_high": "high", "provisional_share": "provisional"}
+PARTS = {
+    "opening": "opening balance", "acquired": "acquired", "amortised": "amortised", "written_off": "written off",
+    "second_life": "passed to second life", "closing": "closing balance",
+}  # fmt: skip
+RENAMED = {
+    "entered": "nodes entered", "left": "nodes left", "moved": "nodes moved", "without_work": "work not stated", "pue": "PUE",
+}  # fmt: skip
+HEADS = {"energy_kwh": "kWh", "kgco2e": "tCO2e", "kgco2e_low": "low", "kgco2e_high": "high", "provisional_share": "provisional"}
 
 
 def csv(folder: Path, *words: str) -> pd.DataFrame:
@@ -39,7 +46,7 @@ def same(found: list[dict[str, float | str]], head: str, expected: list[float]) 
 
 
 def test_lines_are_the_rows_of_the_csv_to_every_digit(page: Node, world_once: Path) -> None:
-    rows, frame = table(page.by_id("lines"), "Lines"), csv(world_once, "report", JULY)
+    rows, frame = table(page.by_id("lines"), "Lines of the statement"), csv(world_once, "report", JULY)
     assert len(rows) == len(frame) > 5
     for name in ("scope", "category", "energy_kwh", "kgco2e", "kgco2e_low", "kgco2e_high", "provisional_share"):
         same(rows, HEADS.get(name, name), frame[name].tolist())
@@ -49,8 +56,8 @@ def test_lines_are_the_rows_of_the_csv_to_every_digit(page: Node, world_once: Pa
 
 def test_headline_figures_are_those_of_each_basis(page: Node, world_once: Path) -> None:
     found, frame = cards(page), csv(world_once, "report", JULY)
-    assert found["Total"] == total(frame)
-    assert found["Energy at the meter"] == math.fsum(frame["energy_kwh"].dropna())
+    assert found["Total emissions"] == total(frame)
+    assert found["Electricity at the meter"] == math.fsum(frame["energy_kwh"].dropna())
     for energy in ("location", "market"):
         rows = csv(world_once, "report", JULY, "--energy", energy)
         assert found[f"Scope 2, {energy}-based"] == pytest.approx(total(rows[rows["scope"] == 2]), rel=1e-12)
@@ -70,14 +77,14 @@ def test_parts_by_zone_and_operator_are_sums_of_the_csv(page: Node, world_once: 
     for word in ("zone", "operator", "product"):
         frame = csv(world_once, "report", JULY, "--by", word)
         expected = sorted(math.fsum(group.dropna()) for _, group in frame.groupby(word, dropna=False)["kgco2e"])
-        found = sorted(float(row["kgCO2e"]) for row in table(page, f"By {word}"))
+        found = sorted(float(row["tCO2e"]) for row in table(page, f"Emissions by {word}"))
         if word != "product":
             assert found == pytest.approx(expected, rel=1e-12)
         assert math.fsum(found) == pytest.approx(total(frame), rel=1e-12)
 
 
 def test_the_trend_has_each_month_and_gaps_are_no_zeros(page: Node, world_once: Path) -> None:
-    rows = table(page, "By month and scope [kgCO2e]")
+    rows = table(page, "Emissions by month and scope")
     assert [row["month"] for row in rows] == [f"2023-{at:02}" for at in range(8, 13)] + [f"2024-{at:02}" for at in range(1, 8)]
     for row in rows[:-2]:
         assert (row["scope 2"], row["scope 3"], row["total"]) == ("", "", "")
@@ -90,38 +97,39 @@ def test_the_trend_has_each_month_and_gaps_are_no_zeros(page: Node, world_once: 
 
 def test_drivers_are_those_of_their_command(page: Node, world_once: Path) -> None:
     frame, rows = csv(world_once, "drivers", "2024-06", JULY), table(page, f"Drivers from 2024-06 to {JULY}")
-    assert [row["driver"] for row in rows[1:-1]] == [name.replace("_", " ") for name in frame["driver"]]
-    same(rows[1:-1], "kgCO2e", frame["kgco2e"].tolist())
-    assert float(rows[-1]["kgCO2e"]) - float(rows[0]["kgCO2e"]) == pytest.approx(total(frame), abs=1e-9)
+    assert [row["driver"] for row in rows[1:-1]] == [RENAMED.get(one, one.replace("_", " ")) for one in frame["driver"]]
+    assert all(row["change of"] for row in rows[1:-1])
+    same(rows[1:-1], "tCO2e", frame["kgco2e"].tolist())
+    assert float(rows[-1]["tCO2e"]) - float(rows[0]["tCO2e"]) == pytest.approx(total(frame), abs=1e-9)
 
 
 def test_the_balance_is_that_of_its_command(page: Node, world_once: Path) -> None:
     frame = csv(world_once, "ledger", "balance").query(f"month == '{JULY}'")
-    (row,) = table(page, "Balance of own hardware by month [kgCO2e]")
-    for part in ("opening", "acquired", "amortised", "written_off", "second_life", "closing"):
-        assert row[part.replace("_", " ")] == math.fsum(frame[f"{part}_kgco2e"])
-    lives = table(page, "Planned life and demand by profile")
-    assert {row["profile"] for row in lives} <= set(frame["profile"])
-    assert all(float(row["planned life [year]"]) > 0 for row in lives)
+    (row,) = table(page, "Embodied emissions of own hardware by month")
+    for part, head in PARTS.items():
+        assert row[head] == math.fsum(frame[f"{part}_kgco2e"])
+    lives = table(page, "Planned useful life and demand by profile")
+    assert {row["hardware profile"] for row in lives} <= set(frame["profile"])
+    assert all(float(row["planned life [years]"]) > 0 for row in lives)
 
 
 def test_concentration_and_work_are_those_of_the_library(page: Node, world_once: Path) -> None:
     ledger = Project(world_once).live()
-    rows = table(page.by_id("intensity"), "Per unit of work")
+    rows = table(page.by_id("intensity"), "Emissions per unit of work")
     whole = intensities(ledger[ledger["period"] == JULY]).iloc[0]
-    assert rows[0]["g per request"] == whole["served_g_per_request"]
-    assert rows[1]["g per request"] == whole["g_per_request"]
+    assert rows[0]["gCO2e per request"] == whole["served_g_per_request"]
+    assert rows[1]["gCO2e per request"] == whole["g_per_request"]
     assert rows[1]["requests"] == whole["requests"] > 0
     from carbon import Ledger
 
     figures = concentration(Ledger(world_once / "ledger"), JULY)
-    found = table(page.by_id("concentration"), "Concentration")
-    for name, head in (("hhi", "HHI"), ("gini", "Gini"), ("k80", "fewest with 80 %"), ("top_1_share", "largest")):
+    found = table(page.by_id("concentration"), "Concentration of emissions")
+    for name, head in (("hhi", "HHI"), ("gini", "Gini"), ("k80", "units with 80 %"), ("top_1_share", "largest unit")):
         same(found, head, figures[name].astype(float).tolist())
 
 
 def test_hours_add_up_to_the_energy(page: Node, world_once: Path) -> None:
-    rows = table(page, "By hour of day (UTC)")
+    rows = table(page, "Electricity and intensity by hour of day (UTC)")
     assert len(rows) == 24
     kwh = math.fsum(float(row["kWh"]) for row in rows)
     assert kwh == pytest.approx(csv(world_once, "report", JULY)["energy_kwh"].sum(), rel=1e-12)
@@ -135,7 +143,7 @@ def test_without_requests_nothing_is_divided(world: Project) -> None:
     text = world.run("report", JULY, "--format", "html").out
     section = read(text).by_id("intensity")
     assert section.all("table") == []
-    assert "No requests and no tokens are known" in section.text
+    assert "The workload states neither requests nor tokens" in section.text
     assert "inf" not in {cell.text for cell in read(text).all("td")}
     assert "nan" not in {cell.text.lower() for cell in read(text).all("td", "dd")}
 
@@ -145,4 +153,4 @@ def test_market_and_incurred_are_labelled(world: Project) -> None:
     page = read(text)
     assert "market-based, hardware as incurred" in page.all("header")[0].text
     frame = csv(world.folder, "report", JULY, "--energy", "market", "--hardware", "incurred")
-    assert cards(page)["Total"] == total(frame)
+    assert cards(page)["Total emissions"] == total(frame)

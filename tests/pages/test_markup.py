@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
@@ -76,12 +77,12 @@ def test_nothing_is_asked_for_and_nothing_runs(page_file: Path, page: Node) -> N
 
 
 def test_names_stay_text(page: Node) -> None:
-    products = {row["product"] for row in table(page, "By product")}
+    products = {row["product"] for row in table(page, "Emissions by product")}
     assert set(HARD) <= {str(one) for one in products}
     drawn = {node.text for node in page.all("text")}
     assert set(HARD) <= drawn
     shown = OPERATOR.replace("\u202e", "\ufffd")
-    assert shown in {row["operator"] for row in table(page, "By operator")}
+    assert shown in {row["operator"] for row in table(page, "Emissions by operator")}
     assert page.all("h1")[0].text == "Emissions of \u2068Small <i>network</i> & Söhne\u2069, 2024-07"
     assert page.all("i", "b") == []
 
@@ -95,7 +96,8 @@ def test_the_state_of_the_ledger_is_named(page: Node, world_once: Path) -> None:
     assert f"posting {head.posting}" in proof
     assert "carbon ledger verify" in proof
     assert head.recorded_at is not None
-    assert f"{head.recorded_at:%Y-%m-%dT%H:%M:%S}" in page.all("header")[0].text
+    assert f"{head.recorded_at:%Y-%m-%d %H:%M} UTC" in page.all("header")[0].text
+    assert f"{head.recorded_at:%Y-%m-%dT%H:%M:%S}" in proof
 
 
 def test_notes_are_those_of_the_terminal(page: Node, world: Project) -> None:
@@ -118,21 +120,43 @@ def test_as_of_a_past_state_later_postings_are_not_seen(world: Project) -> None:
     assert moment is not None
     words = ("report", "2024-07", "--format", "html", "--as-of", moment.isoformat())
     before = world.run(*words).out
-    assert "not told for a past state" in read(before).by_id("fleet").text
+    fleet = read(world.run("report", "2024-07", "--format", "html").out).by_id("fleet")
+    assert read(before).by_id("fleet").all("svg", "table") == fleet.all("svg", "table")
+    assert f"As known at {moment.isoformat()}" in read(before).by_id("fleet").text
     world.change("nodes.csv", 3, pue="1.4")
     assert world.run("account", "--cause", "error", "--reason", "<PUE> misread").code == 0
     now = read(world.run("report", "2024-07", "--format", "html").out)
-    told = table(now.by_id("restated"), "Postings that changed what an earlier one said")
+    told = table(now.by_id("restated"), "Corrections after the first posting")
     assert [(row["cause"], row["reason"]) for row in told] == [("error", "<PUE> misread")]
     again = world.run(*words).out
     assert read(again).by_id("lines").text == read(before).by_id("lines").text
     assert read(again).by_id("proof").text == read(before).by_id("proof").text
+    assert read(again).by_id("fleet").text == read(before).by_id("fleet").text
+
+
+def test_as_of_a_past_state_whose_inputs_are_gone_the_ledger_alone_tells_of_hardware(world: Project) -> None:
+    from carbon import Ledger
+
+    ledger = Ledger(world.folder / "ledger")
+    moment = ledger.head().recorded_at
+    assert moment is not None
+    world.change("nodes.csv", 2, devices="16")
+    assert world.run("account", "--cause", "error", "--reason", "devices miscounted").code == 0
+    assert read(world.run("report", "2024-07", "--format", "html").out).by_id("fleet").all("svg")
+    section = read(world.run("report", "2024-07", "--format", "html", "--as-of", moment.isoformat()).out).by_id("fleet")
+    assert section.all("svg") == []
+    assert "the inputs have changed since then" in section.text
+    then, rows = ledger.live(moment.isoformat()), table(section, "Charged for own hardware in the period, by profile")
+    own = then[(then["basis"] == "amortised") & (then["period"] == "2024-07")]
+    charged = math.fsum(float(row[head]) for row in rows for head in ("amortised", "written off"))
+    assert charged == pytest.approx(math.fsum(own["kgco2e"]), rel=1e-12)
+    assert charged > 0
 
 
 def test_closed_months_are_told(world: Project) -> None:
     assert world.run("close", "2024-06").code == 0
     page = read(world.run("report", "2024-07", "--format", "html").out)
-    rows = table(page.by_id("restated"), "Months as first reported and as restated [kgCO2e]")
+    rows = table(page.by_id("restated"), "Months as first reported and as restated")
     assert [(row["month"], row["closed at"] != "") for row in rows] == [("2024-06", True), ("2024-07", False)]
 
 
@@ -149,19 +173,19 @@ def test_a_thousand_products_are_gathered_and_it_is_said(world: Project) -> None
     assert world.run("account").code == 0
     page = read(world.run("report", "2024-07", "--format", "html").out)
     section, products = page.by_id("places"), len(set(world.report("2024-07", "--by", "product")["product"].dropna()))
-    (drawn,) = (re.findall(r"the rest \(([\d,]+)\)", node.text) for node in section.all("svg") if "by-product-title" in str(node))
-    rest = int(drawn[0].replace(",", ""))
+    (picture,) = (node for node in section.all("svg") if node.attributes["aria-labelledby"].startswith("by-product-"))
+    rest = int(re.findall(r"all others \(([\d,]+)\)", picture.text)[0].replace(",", ""))
     assert products >= 1000
     assert 0 <= rest - (products - 15) <= 2  # hardware of no work, and of nobody, are parts as well
-    assert f"the last bar gathers the rest, {rest:,} of" in section.text
-    assert "more rows are not shown here" in section.text
+    assert f"of {rest + 15:,} are drawn; the last bar is the sum of all {rest:,} others" in section.text
+    assert "further rows are not shown" in section.text
 
 
 def test_the_rest_adds_up() -> None:
     values = [float(at) for at in range(1, 21)]
     found = with_rest([f"n{at}" for at in range(1, 21)], values, 5)
     assert found[0] == ("n20", 20.0, 1)
-    assert found[-1] == ("the rest (15)", sum(range(1, 16)), 15)
+    assert found[-1] == ("all others (15)", sum(range(1, 16)), 15)
     assert sum(value for _, value, _ in found) == sum(values)
     assert with_rest(["a"], [1.0], 5) == [("a", 1.0, 1)]
 

@@ -81,5 +81,13 @@ def test_a_missing_residual_mix_is_still_told_where_no_line_shows_it() -> None:
     assert any("[no-residual-mix]" in note for note in found.act)
 
 
+def test_of_a_thousand_zones_a_few_are_named_and_the_others_counted() -> None:
+    lines = [
+        entry(node="a", zone=f"Z{at:03}", energy_kwh=1.0, kgco2e=None, factor="", factor_kind="") for at in range(1000)
+    ]
+    (note,) = (note for note in report_notes(frame_of(lines)) if "no grid data" in note)
+    assert "(Z000, Z001, Z002, Z003, Z004, Z005, Z006, Z007 and 992 more)" in note
+
+
 def test_notes_of_nothing_are_what_always_holds() -> None:
     assert weighed(ENTRIES[:0], FOUND[:0], MONTHS) == Notes([], [], FIXED)
