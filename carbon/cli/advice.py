@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import textwrap
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from carbon.cli.common import guarded, now, say
+from carbon.cli.common import LEAST_WIDTH, USUAL_WIDTH, guarded, now, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,11 +53,27 @@ def tell(folder: Path) -> None:
         title, steps = f"{_where(folder)} holds no project yet.", _without_project(folder)
     else:
         title, steps = _title(settings, standing), next_steps(settings, standing, now())
+    columns = _columns()
+    say("\n".join(_folded(line, columns) for line in title.split("\n")))
+    say("\nNext:")
     width = max(len(step.what) for step in steps)
-    say(f"{title}\n\nNext:")
     for step in steps:
-        say(f"  {step.what:{width}}  {step.why}" if width + len(step.why) < 76 else f"  {step.what}\n      {step.why}")
-    say("\n`carbon --help` lists all commands; `carbon COMMAND --help` explains one.")
+        beside = width + len(step.why) < columns - 4
+        say(f"  {step.what:{width}}  {step.why}" if beside else f"  {step.what}\n{_folded(step.why, columns, 6)}")
+    say(f"\n{_folded('`carbon --help` lists all commands; `carbon COMMAND --help` explains one.', columns)}")
+
+
+def _columns() -> int:
+    """Width of the terminal [cells], as COLUMNS or the terminal itself tells."""
+    return max(shutil.get_terminal_size((USUAL_WIDTH, 24)).columns, LEAST_WIDTH)
+
+
+def _folded(text: str, width: int, indent: int = 0) -> str:
+    """Text on lines no wider than `width` [cells], broken between words alone: what is to be typed stays whole."""
+    begin = " " * indent
+    return textwrap.fill(
+        text, width, initial_indent=begin, subsequent_indent=begin, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def next_steps(settings: Settings, standing: Standing | None, present: datetime) -> list[Step]:

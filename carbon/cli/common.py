@@ -7,9 +7,10 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TextIO, TypeVar
 
 import typer
 
@@ -42,6 +43,7 @@ class Format(StrEnum):
     json = "json"
 
 
+_OFFERED: ContextVar[type[StrEnum]] = ContextVar("formats of the present command", default=Format)
 FormatOption = Annotated[Format, typer.Option("--format", help="How the table is written.")]
 
 
@@ -63,9 +65,10 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        _OFFERED.set(type(kwargs.get("format", Format.table)))  # type: ignore[arg-type]
         try:
             streams.prepare()
-            with streams.flushed(), waiting(command.__name__):
+            with streams.flushed(), waiting(command.__name__.strip("_")):
                 return command(*args, **kwargs)
         except BrokenPipeError:
             streams.abandon()
@@ -170,11 +173,12 @@ def show_findings(findings: Iterator[Finding] | list[Finding]) -> None:
 
 
 def emit(
-    frame: pd.DataFrame, kind: str, title: str, output: Path | None = None, shown: Sequence[str] | None = None
-) -> None:
+    frame: pd.DataFrame, kind: str, title: str, output: Path | None = None, shown: Sequence[str] | None = None,
+    ids: Sequence[str] = (),
+) -> None:  # fmt: skip
     """A table to standard output, or to a new file: for people, or as CSV, JSON or Markdown with unrounded figures.
 
-    `shown` picks the columns that people see first; the other formats have all. A workbook needs a file.
+    `shown` picks the columns that people see first, `ids` are never folded; the other formats have all. A workbook needs a file.
     """
     if kind == "xlsx":
         from carbon.cli.export_common import leave_workbook
@@ -186,23 +190,40 @@ def emit(
 
     if kind == Format.table:
         if output is None:
-            print_table(frame[list(shown)] if shown else frame, console(), title)
+            print_table(frame[list(shown)] if shown else frame, console(), title, ids=ids)
             return
-        raise UsageError("a table goes to the terminal; with -o choose --format csv, json or md")
+        raise UsageError(f"a table goes to the terminal; with -o choose --format {_for_files()}")
     write = {"csv": sheet.to_csv, "json": sheet.to_json, "md": sheet.to_markdown}[str(kind)]
     if output is None:
         with streams.naming_output():
             write(frame, streams.utf8_output())
         return
+    with new_file(output) as file:
+        write(frame, file)
+
+
+def _for_files() -> str:
+    """The formats of the present command that a file takes."""
+    *some, last = (str(choice) for choice in _OFFERED.get() if choice != Format.table)
+    return f"{', '.join(some)} or {last}"
+
+
+@contextmanager
+def new_file(output: Path) -> Iterator[TextIO]:
+    """A new file, which is whole or not there. Raises NotFoundError without its folder, UsageError where there is one."""
+    from carbon.core.write import whole_file
+
     if not output.parent.is_dir():
         raise NotFoundError(f"no folder {output.parent} for {output.name}; make it first, or name another file")
     try:
-        from carbon.core.write import whole_file
-
         with whole_file(output) as file:
-            write(frame, file)
+            yield file
     except FileExistsError:
         raise UsageError(f"{output} exists; name a new file") from None
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EPERM, errno.EINVAL) and error.filename == str(output):
+            raise OSError(error.errno, f"{error.strerror}; choose a folder that can be written", str(output)) from error
+        raise
 
 
 @contextmanager

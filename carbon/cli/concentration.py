@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carbon.cli.common import AsOfOption, Format, FormatOption, OutputOption, console, emit, guarded, settings_of
-from carbon.cli.report import Energy, EnergyOption, Hardware, HardwareOption, last_month, require_posted
+from carbon.cli.report import (
+    Energy,
+    EnergyOption,
+    Hardware,
+    HardwareOption,
+    RestatedOption,
+    label_of,
+    last_month,
+    ledger_of,
+    require_posted,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,31 +38,30 @@ def concentration(
     energy: EnergyOption = Energy.location,
     hardware: HardwareOption = Hardware.amortised,
     as_of: AsOfOption = None,
+    restated: RestatedOption = False,
     format: FormatOption = Format.table,  # noqa: A002
     output: OutputOption = None,
 ) -> None:
     """How concentrated emissions are: indices, shares of the largest, and how few have 80 %."""
-    from carbon.ledger.store import Ledger
     from carbon.report.asked import asked
     from carbon.report.concentration import WORDS, table_of, words_of
 
     settings = settings_of(context)
     words = words_of(by) if by else list(WORDS)
     require_posted(settings, as_of)
-    ledger = Ledger(settings.path("ledger.path"))
+    ledger = ledger_of(settings, restated=restated)
     found = asked(ledger, period or last_month(settings, as_of), str(energy), str(hardware), as_of)
     frame = table_of(found.lines, words)
     if format == Format.table and output is None:
-        _print(found.lines, frame, str(energy), str(hardware))
+        _print(found.lines, frame, label_of(str(energy), str(hardware), restated=restated))
     else:
         emit(frame, str(format), "concentration", output)
 
 
-def _print(lines: pd.DataFrame, frame: pd.DataFrame, energy: str, hardware: str) -> None:
+def _print(lines: pd.DataFrame, frame: pd.DataFrame, label: str) -> None:
     from carbon.report.concentration import units_of
-    from carbon.report.monthly import statement_label
     from carbon.report.pareto import render_concentration
 
     screen, units = console(), {word: units_of(lines, word) for word in frame["by"]}
-    for part in render_concentration(frame, units, statement_label(energy, hardware), screen.width):
+    for part in render_concentration(frame, units, label, screen.width):
         screen.print(part)

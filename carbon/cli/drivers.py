@@ -18,7 +18,15 @@ from carbon.cli.common import (
     say,
     settings_of,
 )
-from carbon.cli.report import Energy, EnergyOption, Hardware, HardwareOption
+from carbon.cli.report import (
+    Energy,
+    EnergyOption,
+    Hardware,
+    HardwareOption,
+    RestatedOption,
+    label_of,
+    ledger_of,
+)
 from carbon.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -41,22 +49,22 @@ def drivers(
     energy: EnergyOption = Energy.location,
     hardware: HardwareOption = Hardware.amortised,
     as_of: AsOfOption = None,
+    restated: RestatedOption = False,
     format: FormatOption = Format.table,  # noqa: A002
     output: OutputOption = None,
 ) -> None:
     """What drove the change from one month to another: the rows add up to it."""
     from carbon.cli.report import require_posted
-    from carbon.ledger.store import Ledger
     from carbon.report.drivers import drivers as rows
 
     settings = settings_of(context)
     require_posted(settings, as_of)
     nodes, faults = register_of(settings)
-    frame = rows(
-        Ledger(settings.path("ledger.path")), before, after, by, str(energy), str(hardware), as_of, nodes=nodes
-    )
+    bases = str(energy), str(hardware)
+    ledger = ledger_of(settings, restated=restated)
+    frame = rows(ledger, before, after, by, *bases, as_of, nodes=nodes)
     if format == Format.table and output is None:
-        _print(settings, frame, (before, after), (str(energy), str(hardware)), faults)
+        _print(settings, frame, (before, after), label_of(*bases, restated=restated), faults)
         return
     for fault in faults:
         say(f"warning: {fault}", err=True)
@@ -75,19 +83,10 @@ def register_of(settings: Settings) -> tuple[pd.DataFrame | None, list[str]]:
         return None, [f"{name} does not tell PUE and devices: {error.findings[0].problem}; `carbon check` says more"]
 
 
-def _print(
-    settings: Settings, frame: pd.DataFrame, months: tuple[str, str], bases: tuple[str, str], faults: list[str]
-) -> None:
+def _print(settings: Settings, frame: pd.DataFrame, months: tuple[str, str], label: str, faults: list[str]) -> None:
     """The waterfall; by zones or nodes a table."""
-    from carbon.report.console import print_table
-    from carbon.report.drivers_view import driver_notes, render_drivers
-    from carbon.report.monthly import statement_label
+    from carbon.report.drivers_view import render_drivers
 
-    screen, label = console(), statement_label(*bases)
-    if len(frame.columns) > 2:
-        print_table(
-            frame, screen, f"Drivers of {months[0]} to {months[1]}, {label}", [*driver_notes(frame, months), *faults]
-        )
-        return
+    screen = console()
     for part in render_drivers(frame, months, label, faults, screen.width, settings.text("entity.name")):
         screen.print(part)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carbon.cli.common import OutputOption, guarded, say, settings_of
+from carbon.cli.waiting import counting
 from carbon.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def export(
 
     periods = [month_text(month) for month in parse_period(period)] if period else None
     settings = settings_of(context)
-    pack = write(_ledger(settings), folder, inputs_of(settings), periods)
+    with counting("verifying", "entries") as progress:
+        pack = write(_ledger(settings), folder, inputs_of(settings), periods, progress)
     postings = f"{pack.postings:,} posting{'s' * (pack.postings != 1)}"
     say(f"{folder}: {postings}, {pack.entries:,} entries; check them with `python3 verify.py` in it")
 

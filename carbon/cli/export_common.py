@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from carbon.cli import streams
-from carbon.cli.common import emit, settings_of
-from carbon.core.errors import NotFoundError, UsageError
+from carbon.cli.common import emit, new_file, settings_of
+from carbon.cli.waiting import counting
+from carbon.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-    from typing import BinaryIO, TextIO
+    from typing import BinaryIO
 
     import pandas as pd
 
@@ -86,8 +87,8 @@ def leave_workbook(tables: Mapping[str, pd.DataFrame], output: Path | None) -> N
     """Write tables to a new XLSX file, one sheet each."""
     from carbon.exports.workbook import Block, Sheet, write_book
 
-    with new_book(output) as file:
-        write_book(file, {name: Sheet([Block(table)]) for name, table in tables.items()})
+    with new_book(output) as file, counting("writing", "rows") as progress:
+        write_book(file, {name: Sheet([Block(table)]) for name, table in tables.items()}, progress=progress)
 
 
 @contextmanager
@@ -107,17 +108,3 @@ def leave_text(text: str, output: Path | None) -> None:
         return
     with new_file(output) as file:
         file.write(text)
-
-
-@contextmanager
-def new_file(output: Path) -> Iterator[TextIO]:
-    """A new file, which is whole or not there. Raises NotFoundError without its folder, UsageError where there is one."""
-    from carbon.core.write import whole_file
-
-    if not output.parent.is_dir():
-        raise NotFoundError(f"no folder {output.parent} for {output.name}; make it first, or name another file")
-    try:
-        with whole_file(output) as file:
-            yield file
-    except FileExistsError:
-        raise UsageError(f"{output} exists; name a new file") from None

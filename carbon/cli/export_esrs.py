@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from carbon.cli.export_common import Chosen
     from carbon.exports.esrs import Compared, Revenue
 
+LEAST_REVENUE, MOST_REVENUE = 1.0, 1e15
 _SHOWN = ("id", "line", "unit", "value", "comparative", "text")
 
 
@@ -35,7 +36,7 @@ def esrs(
     context: typer.Context,
     period: PeriodArgument = None,
     revenue: Annotated[
-        float | None, typer.Option(metavar="N", help="Net revenue of the period; else report.revenue.")
+        float | None, typer.Option(metavar="N", help="Net revenue of the period, 1 to 1e15; else report.revenue.")
     ] = None,
     currency: Annotated[
         str | None, typer.Option(metavar="CODE", help="Currency of it, such as EUR; else report.currency.")
@@ -68,8 +69,10 @@ def _revenue(found: Chosen, revenue: float | None, currency: str | None) -> Reve
 
     amount = found.settings.number("report.revenue") if revenue is None else revenue
     code = found.settings.text("report.currency") if currency is None else currency
-    if not 0 <= amount < float("inf"):
-        raise UsageError(f"--revenue {amount:g} must be 0 or more; leave it out where it is not known")
+    if not (amount == 0 or LEAST_REVENUE <= amount <= MOST_REVENUE):
+        source = "[report] revenue" if revenue is None else "--revenue"
+        span = f"{LEAST_REVENUE:g} to {MOST_REVENUE:g}, in {code}, or 0"
+        raise UsageError(f"{source} {amount:g} must be {span}; leave it out where it is not known")
     if not re.fullmatch("[A-Z]{3}", code):
         raise UsageError(f"currency {code!r} is no ISO 4217 code, such as EUR; correct --currency or [report] currency")
     return Revenue(amount, code)

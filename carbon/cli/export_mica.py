@@ -13,6 +13,7 @@ from carbon.core.errors import UsageError
 if TYPE_CHECKING:
     from carbon.config import Settings
 
+MOST_TRANSACTIONS = 1e18
 _SHOWN = ("field", "required", "name", "unit", "reported")
 
 
@@ -27,7 +28,10 @@ def mica(
     period: PeriodArgument = None,
     transactions: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Transactions validated in the period; without it nothing is per transaction."),
+        typer.Option(
+            metavar="N",
+            help="Transactions validated in the period, a whole number; without it nothing is per transaction.",
+        ),
     ] = None,
     consensus: Annotated[
         str, typer.Option(metavar="WORDS", help="Activities that validate the ledger: chain, verification, settlement.")
@@ -40,8 +44,11 @@ def mica(
     from carbon.exports.mica import Disclosure
     from carbon.exports.mica import mica as fields
 
-    if transactions is not None and not 0 <= transactions < float("inf"):
-        raise UsageError(f"--transactions {transactions:g} must be 0 or more; leave it out where it is not known")
+    if transactions is not None and not (0 <= transactions <= MOST_TRANSACTIONS and transactions.is_integer()):
+        raise UsageError(
+            f"--transactions {transactions:g} must be a whole number, 0 or more and at most {MOST_TRANSACTIONS:g}; "
+            "leave it out where it is not known"
+        )
     found = chosen(context, period, as_of)
     count = float("nan") if transactions is None else transactions
     told = Disclosure(found.settings.text("entity.name"), count, _renewable(found.settings), _activities(consensus))

@@ -17,6 +17,7 @@ from carbon.cli.export_common import (
     leave_text,
 )
 from carbon.cli.report import Energy, EnergyOption
+from carbon.cli.waiting import counting
 from carbon.core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def pact(
     # work is divided by what is about the same months
     found = found._replace(entries=found.ledger.restated().live(as_of, found.months))
     frame = _frame(found, tuple(company_id or ()), str(energy), as_of)
-    made = footprints(found.entries, frame, [word.strip() for word in by.split(",") if word.strip()])
+    with counting("footprints", "products") as progress:
+        made = footprints(found.entries, frame, [word.strip() for word in by.split(",") if word.strip()], progress)
     if not made.footprints:
         raise NotFoundError(
             f"no product of {found.months[0]} to {found.months[-1]} states requests or tokens for all of its work; "

@@ -19,6 +19,7 @@ from carbon.cli.common import (
     settings_of,
     show_findings,
 )
+from carbon.cli.waiting import counting
 from carbon.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -124,9 +125,11 @@ def import_(
     for path in files:
         if not path.is_file():
             raise NotFoundError(f"no file {path}; check the path, which is relative to the present folder")
-        result = import_series(
-            path, settings.path("grid.folder"), dialect=dialect, own=settings.own_tables, retrieved_us=present
-        )
+        with counting("reading", "series") as progress:
+            result = import_series(
+                path, settings.path("grid.folder"), dialect=dialect, own=settings.own_tables, retrieved_us=present,
+                progress=progress,
+            )  # fmt: skip
         result.findings.raise_errors()
         show_findings(list(result.findings))
         say(f"{path.name}: {result.rows:,} intervals of {', '.join(result.zones)} taken in")

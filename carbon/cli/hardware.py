@@ -64,7 +64,7 @@ def list_(context: typer.Context, format: FormatOption = Format.table) -> None: 
         }
         for profile in (_readable(read_profile, file) for file in files.values())
     ]  # fmt: skip
-    emit(pd.DataFrame(rows), format, "hardware profiles")
+    emit(pd.DataFrame(rows), format, "hardware profiles", ids=["profile"])
 
 
 @app.command(epilog="Example: carbon hardware show h100-sxm5-80gb")

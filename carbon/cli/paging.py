@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from carbon.cli import streams
 from carbon.cli.base import compared
-from carbon.cli.common import now
+from carbon.cli.common import new_file, now
 from carbon.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 def write_page(settings: Settings, wish: Wish, output: Path | None, *, plain: bool) -> None:
     """The page of a period, to a new file or standard output; `plain` is a report without a view of its own."""
-    from carbon.core.write import whole_file
     from carbon.pages.page import page
 
     if not plain:
@@ -32,11 +31,8 @@ def write_page(settings: Settings, wish: Wish, output: Path | None, *, plain: bo
         with streams.naming_output():
             streams.utf8_output().write(text)
         return
-    try:
-        with whole_file(output) as file:
-            file.write(text)
-    except FileExistsError:
-        raise _taken(output) from None
+    with new_file(output) as file:
+        file.write(text)
 
 
 def _require_place(output: Path | None) -> None:
@@ -46,11 +42,7 @@ def _require_place(output: Path | None) -> None:
     if not output.parent.is_dir():
         raise NotFoundError(f"no folder {output.parent} for {output.name}; make it first, or name another file")
     if os.path.lexists(output):
-        raise _taken(output)
-
-
-def _taken(output: Path) -> UsageError:
-    return UsageError(f"{output} exists; name a new file")
+        raise UsageError(f"{output} exists; name a new file")
 
 
 def _compared(settings: Settings, wish: Wish) -> list[str]:

@@ -53,6 +53,7 @@ class Hardware(StrEnum):
 
 EnergyOption = Annotated[Energy, typer.Option(help="Basis of Scope 2.")]
 HardwareOption = Annotated[Hardware, typer.Option(help="Basis of own hardware.")]
+RestatedOption = Annotated[bool, typer.Option("--restated", help="What adjusts a closed month counts in that month.")]
 
 
 class Asked(NamedTuple):
@@ -92,9 +93,7 @@ def report(
     against: Annotated[
         str | None, typer.Option("--against", metavar="TIME", help="What changed since this time, by cause.")
     ] = None,
-    restated: Annotated[
-        bool, typer.Option("--restated", help="What adjusts a closed month counts in that month.")
-    ] = False,
+    restated: RestatedOption = False,
     intensity: Annotated[
         bool, typer.Option("--intensity", help="Per request, thousand tokens and device-hour; --by takes tier too.")
     ] = False,
@@ -111,7 +110,7 @@ def report(
     if format == ReportFormat.html:
         _page(settings, asked, output, plain=not (rolls or intensity or against is not None))
     elif intensity:
-        wanted = PerUnit(period or last_month(settings, as_of), *asked[1:5])
+        wanted = PerUnit(period or last_month(settings, as_of), *asked[1:])
         answer_per_unit(settings, wanted, str(format), output)
     elif against is not None:
         _bridge(settings, asked, against, str(format), output)
@@ -127,8 +126,6 @@ def _require_one(*, rolls: bool, against: bool, intensity: bool, restated: bool)
     """Raise UsageError where two views are asked for at once."""
     if intensity and (rolls or against):
         raise UsageError("--intensity does not go with --rolling, --daily and --against; ask for one of them")
-    if intensity and restated:
-        raise UsageError("--intensity does not go with --restated; ask for one of them")
     if against and rolls:
         raise UsageError("--against does not go with --rolling and --daily; ask for one of them")
     if rolls and restated:
@@ -143,7 +140,7 @@ def _page(settings: Settings, asked: Asked, output: Path | None, *, plain: bool)
 
 
 def _leave(settings: Settings, asked: Asked, kind: ReportFormat, output: Path | None) -> None:
-    """The report's rows as a table, or as a workbook."""
+    """The report's rows as a table, or as a workbook or a page of Markdown."""
     from carbon.report.monthly import report as rows
 
     if kind == ReportFormat.xlsx:
@@ -152,7 +149,13 @@ def _leave(settings: Settings, asked: Asked, kind: ReportFormat, output: Path | 
         bases = asked.energy, asked.hardware
         leave_book(settings, asked.period, asked.by, bases, asked.as_of, settings.draws, output, asked.restated)
         return
-    ledger, wanted = _ledger(settings, restated=asked.restated), asked.period or last_month(settings, asked.as_of)
+    wanted = asked.period or last_month(settings, asked.as_of)
+    if kind == ReportFormat.md:
+        from carbon.cli.report_md import leave_page
+
+        leave_page(settings, wanted, asked.by, (asked.energy, asked.hardware), asked.as_of, output, asked.restated)
+        return
+    ledger = ledger_of(settings, restated=asked.restated)
     frame = rows(ledger, wanted, *asked[1:5], **settings.draws._asdict())
     emit(frame, str(kind), "report", output)
 
@@ -170,7 +173,7 @@ def print_month(
     from carbon.report.rolling import SHOWN, Held
     from carbon.report.settledness import MOVED, movement
 
-    booked, ledger = Ledger(settings.path("ledger.path")), _ledger(settings, restated=restated)
+    booked, ledger = Ledger(settings.path("ledger.path")), ledger_of(settings, restated=restated)
     wanted = period or last_month(settings, as_of)
     names = (*SHOWN, "entry") if booked.closed().number else SHOWN  # else no reversal stands beside what it takes back
     entries = ledger.live(as_of, months_of(wanted), names, coded=True)
@@ -225,7 +228,7 @@ def _bridge(settings: Settings, asked: Asked, against: str, kind: str, output: P
         raise UsageError(f"--against {against} is later than now; it names the earlier of two states")
     require_posted(settings, against, "--against")
     period = asked.period or last_month(settings, asked.as_of)
-    ledger = _ledger(settings, restated=asked.restated)
+    ledger = ledger_of(settings, restated=asked.restated)
     frame = bridge(ledger, period, against, asked.as_of, asked.energy, asked.hardware)
     if kind == ReportFormat.table and output is None:
         _print_bridge(settings, frame, period, asked, against)
@@ -256,12 +259,19 @@ def _spelled(moment: str) -> str:
     return f"{moment} 00:00 UTC" if is_day(moment) else moment
 
 
-def _ledger(settings: Settings, *, restated: bool) -> Ledger | Restated:
+def ledger_of(settings: Settings, *, restated: bool) -> Ledger | Restated:
     """The ledger by the months that entries are booked in, or by those that they are about."""
     from carbon.ledger.store import Ledger
 
     ledger = Ledger(settings.path("ledger.path"))
     return ledger.restated() if restated else ledger
+
+
+def label_of(energy: str, hardware: str, *, restated: bool) -> str:
+    """How a statement is named beside its figures, and by which months it goes where that is not how they are booked."""
+    from carbon.report.monthly import statement_label
+
+    return f"{statement_label(energy, hardware)}{', as restated' if restated else ''}"
 
 
 def last_month(settings: Settings, as_of: str | None) -> str:

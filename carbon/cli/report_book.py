@@ -8,6 +8,7 @@ from carbon.cli.base import compared
 from carbon.cli.common import now
 from carbon.cli.evidence import inputs_of
 from carbon.cli.export_common import new_book
+from carbon.cli.waiting import counting
 from carbon.core.errors import CarbonError, InputError
 from carbon.version import __version__
 
@@ -60,7 +61,9 @@ def leave_book(
         months = months_of(period or last_month(settings, as_of))
         asked = _Asked(settings, booked, ledger, months, *bases, as_of, draws)
         posting = booked.postings(as_of).iloc[-1]
-        write_book(file, report_book(_content(asked, by, posting)), _properties(asked, posting))
+        sheets = report_book(_content(asked, by, posting))
+        with counting("writing", "rows") as progress:
+            write_book(file, sheets, _properties(asked, posting), progress)
 
 
 def _content(asked: _Asked, by: Sequence[str], posting: pd.Series) -> Content:
@@ -71,7 +74,8 @@ def _content(asked: _Asked, by: Sequence[str], posting: pd.Series) -> Content:
 
     bases = (asked.energy, asked.hardware)
     words = words_of(by)
-    frame = report(asked.ledger, asked.months, words, *bases, asked.as_of, **asked.draws._asdict())
+    told_apart = [*words, *({"activity"} - set(words))]  # hardware that nobody used from that of no work
+    frame = report(asked.ledger, asked.months, told_apart, *bases, asked.as_of, **asked.draws._asdict())
     entries = asked.ledger.live(asked.as_of, asked.months)
     months, drivers = _drivers(asked)
     return Content(

@@ -15,24 +15,25 @@ if TYPE_CHECKING:
 
 
 class PerUnit(NamedTuple):
-    """What is asked for: period, grouping, bases, time."""
+    """What is asked for: period, grouping, bases, time, and whether by the months entries are about."""
 
     period: str
     by: list[str]
     energy: str
     hardware: str
     as_of: str | None
+    restated: bool
 
 
 def answer(settings: Settings, asked: PerUnit, kind: str, output: Path | None = None) -> None:
     """Intensities, to the terminal or as a table; device-hours by the node register of today."""
+    from carbon.cli.report import ledger_of
     from carbon.core.findings import Findings
     from carbon.embodied import nodes_of
-    from carbon.ledger.store import Ledger
     from carbon.report.units import intensity
 
-    ledger, nodes = Ledger(settings.path("ledger.path")), nodes_of(settings, now(), Findings())
-    frame = intensity(ledger, *asked, nodes=nodes)
+    ledger, nodes = ledger_of(settings, restated=asked.restated), nodes_of(settings, now(), Findings())
+    frame = intensity(ledger, *asked[:5], nodes=nodes)
     if kind == "table" and output is None:
         _print(settings, frame, asked)
     else:
@@ -40,10 +41,12 @@ def answer(settings: Settings, asked: PerUnit, kind: str, output: Path | None = 
 
 
 def _print(settings: Settings, frame: pd.DataFrame, asked: PerUnit) -> None:
-    from carbon.report.monthly import month_spans, statement_label
+    from carbon.cli.report import label_of
+    from carbon.report.monthly import month_spans
     from carbon.report.unitview import render_units
 
     screen, entity = console(), settings.text("entity.name")
     title = f"Per unit of work: {entity}{', ' if entity else ''}{month_spans(frame['month'])}"
-    for part in render_units(frame, asked.by, [title, statement_label(asked.energy, asked.hardware)], screen.width):
+    label = label_of(asked.energy, asked.hardware, restated=asked.restated)
+    for part in render_units(frame, asked.by, [title, label], screen.width):
         screen.print(part)

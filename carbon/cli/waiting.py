@@ -86,6 +86,22 @@ class Bar:
         self._progress.update(task.id, completed=self._done, total=total)
 
 
+class Counted:
+    """A bar for engines that know the whole: called with what is done and how much there is, and told of stages."""
+
+    def __init__(self, bar: Bar) -> None:
+        """Draw on this bar."""
+        self.bar = bar
+
+    def __call__(self, done: int, total: int) -> None:
+        """So much is done of so much."""
+        self.bar.of(done, total)
+
+    def stage(self, name: str) -> None:
+        """Another piece of work begins."""
+        self.bar.stage(name)
+
+
 def pace(done: float, total: float | None, elapsed_s: float, unit: str) -> str:
     """How fast something goes [unit per second], and how long it will take, or has taken where nobody knows its end."""
     if not done or elapsed_s <= 0:
@@ -108,6 +124,13 @@ def waiting(label: str, unit: str = "rows", total: Callable[[], int] | None = No
         yield bar
     finally:
         hush()
+
+
+@contextmanager
+def counting(label: str, unit: str) -> Iterator[Counted | None]:
+    """As `waiting`, for an engine that tells how much there is."""
+    with waiting(label, unit) as bar:
+        yield None if bar is None else Counted(bar)
 
 
 def hush() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
+
+Told = Callable[[int, int], None]  # how much is done, and how much there is
 
 
 @runtime_checkable

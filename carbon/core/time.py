@@ -137,4 +137,9 @@ def parse_period(text: str) -> list[int]:
     if re.fullmatch(r"[0-9]{4}", text):
         first = month_number(f"{text}-01")
         return list(range(first, first + 12))
+    if not _MONTH.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is no period; write a month (YYYY-MM, for example 2026-10), a quarter (2026-Q1 to 2026-Q4) "
+            "or a year (2026)"
+        )
     return [month_number(text)]

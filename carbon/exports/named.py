@@ -10,7 +10,8 @@ import pandas as pd
 
 from carbon.exports.live import Lines, letters, quotient
 from carbon.exports.pen import Formula
-from carbon.report.view import HARDWARE_PHASES, NOT_ATTRIBUTED, NOT_STATED
+from carbon.report.cells import BLANK
+from carbon.report.view import HARDWARE_PHASES, NOT_ATTRIBUTED, NOT_STATED, UNALLOCATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNITS = ("requests", "tokens", "g_per_request", "g_per_1000_tokens")
-_STATED, _SHARED, _BLANK = "=", "hardware", "blank"  # how a key begins: no name is taken for having none
+_STATED, _SHARED, _IDLE, _BLANK = "=", "hardware", "idle", "blank"  # how a key begins: no name is taken for having none
 
 
 class Named(NamedTuple):
@@ -59,7 +60,8 @@ class Named(NamedTuple):
 def named(frame: pd.DataFrame, word: str) -> Named:
     """Sums of a report table by a column [kWh, kg], most emissions first.
 
-    Lines without a name are two: hardware that no work is named for, and what nobody stated.
+    Lines without a name are three, as in carbon.report.view.parts_by: hardware that nobody used, hardware that no work is named
+    for, and what nobody stated.
     """
     keys = _keys(frame, word)
     code, first = pd.factorize(np.array(keys, object))
@@ -78,12 +80,15 @@ def _keys(frame: pd.DataFrame, word: str) -> list[str]:
     names = frame[word].astype("str")
     none = names.isna() | (names == "")
     shared = none & frame["phase"].isin(HARDWARE_PHASES) if "phase" in frame else none & False
+    activity = frame.get("activity", frame[word])
     keys = (_STATED + names.where(~none, "")).astype(object)
-    return keys.mask(none, _BLANK).mask(shared, _SHARED).tolist()
+    keys = keys.mask(none, _BLANK).mask(shared & activity.isna(), _SHARED)
+    return keys.mask(shared & (activity == "idle"), _IDLE).tolist()
 
 
 def _name(key: str) -> str:
-    return {_SHARED: NOT_ATTRIBUTED, _BLANK: NOT_STATED}.get(key) or key.removeprefix(_STATED)
+    name = {_SHARED: NOT_ATTRIBUTED, _IDLE: UNALLOCATED, _BLANK: NOT_STATED}.get(key) or key.removeprefix(_STATED)
+    return BLANK if name.isspace() else name
 
 
 def _sums(frame: pd.DataFrame, code: NDArray[np.intp], count: int) -> dict[str, list[float]]:

@@ -21,11 +21,13 @@ from carbon.exports.common import is_primary, plain, primary_share, ratio, total
 from carbon.exports.pact_model import URN, Json, faults
 from carbon.report.intensity import intensities
 from carbon.report.monthly import USUAL_DRAWS, statement, statement_label
+from carbon.report.notes import not_covered
 from carbon.report.ranges import ranges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from carbon.core.progress import Told
     from carbon.report.ranges import Draws
 
 SPEC_VERSION = "3.0.0"
@@ -39,9 +41,11 @@ FLAT = (
 UNITS = {"request": ("g_per_request", "requests"), "1,000 tokens": ("g_per_1000_tokens", "tokens")}
 _GRAMS_PER_KG = 1000.0
 _NOT_IN_IT = (
-    "Nothing that has a figure was left out. Scope 1, grid losses and upstream of grids without such a figure, and hardware "
-    "that no product used are not in it."
+    "Nothing that has a figure was left out, which is the percentage. {} "
+    "Scope 1 and hardware that no product used are not in it."
 )
+_COVERED = "All lines of the product have a figure."
+_UNCOVERED = "Not in it either, as no figure of it is known, nor so a percentage: {}."
 _ALLOCATION = (
     "Energy as metered or modelled for each interval of work; hardware by the energy of the work that it did in the month; "
     "requests and tokens as the workload states them."
@@ -84,11 +88,14 @@ class Found(NamedTuple):
     left_out: list[str]
 
 
-def pact(entries: pd.DataFrame, frame: Frame, by: Sequence[str] = ("product", "model")) -> Found:
+def pact(
+    entries: pd.DataFrame, frame: Frame, by: Sequence[str] = ("product", "model"), progress: Told | None = None
+) -> Found:
     """Footprints [kgCO2e] of each product of live entries, per request and per thousand tokens, in a fixed order.
 
     `by` holds words of BY. The same ledger gives the same bytes: ids are made of the content, `created` is the time of the
-    newest posting. Raises UsageError for another word, a company without a name, an id that is no URN.
+    newest posting. `progress` is told the products done, and how many there are.
+    Raises UsageError for another word, a company without a name, an id that is no URN.
     """
     words = _words(by)
     _check_company(frame.company)
@@ -96,7 +103,7 @@ def pact(entries: pd.DataFrame, frame: Frame, by: Sequence[str] = ("product", "m
     table = intensities(entries, words, frame.energy, "amortised")
     keys = lines[words].astype("str").fillna("")
     found = Found([], [])
-    for row in table.to_dict("records"):
+    for number, row in enumerate(table.to_dict("records"), start=1):
         names = {word: row[word] if isinstance(row[word], str) else "" for word in words}
         mine = lines[(keys == list(names.values())).all(axis=1).to_numpy(bool)]
         for unit, (figure, count) in UNITS.items():
@@ -105,6 +112,8 @@ def pact(entries: pd.DataFrame, frame: Frame, by: Sequence[str] = ("product", "m
                 found.footprints.append(_footprint(mine, names, unit, grams / _GRAMS_PER_KG, frame))
             elif any(names.values()):
                 found.left_out.append(f"{_called(names)} per {unit}")
+        if progress is not None:
+            progress(number, len(table))
     return found
 
 
@@ -186,7 +195,7 @@ def _id_of(content: object) -> uuid.UUID:
 
 def _pcf(lines: pd.DataFrame, kgco2e: float, frame: Frame) -> Json:
     """The footprint itself, kgco2e [kg] of one unit."""
-    mass, share = plain(kgco2e), primary_share(lines)
+    mass, share, missing = plain(kgco2e), primary_share(lines), not_covered(lines)
     secondary = sorted(
         {_source(id_) for text in lines.loc[~is_primary(lines), "factor"].unique() for id_ in _factors(text)}
     )
@@ -198,8 +207,10 @@ def _pcf(lines: pd.DataFrame, kgco2e: float, frame: Frame) -> Json:
         "pcfExcludingBiogenicUptake": mass, "pcfIncludingBiogenicUptake": mass, "fossilGhgEmissions": mass,
         "fossilCarbonContent": "0",
         "ipccCharacterizationFactors": ["AR6"], "crossSectoralStandards": ["GHGP-Product"],
-        "boundaryProcessesDescription": _boundary(lines, frame),
-        "exemptedEmissionsPercent": "0", "exemptedEmissionsDescription": _NOT_IN_IT,
+        "boundaryProcessesDescription": _boundary(lines, missing, frame),
+        "exemptedEmissionsPercent": "0", "exemptedEmissionsDescription": _NOT_IN_IT.format(
+            _UNCOVERED.format("; ".join(missing)) if missing else _COVERED
+        ),
         "allocationRulesDescription": _ALLOCATION,
         "packagingEmissionsIncluded": False, "primaryDataShare": plain(0.0 if math.isnan(share) else share),
     }  # fmt: skip
@@ -219,11 +230,12 @@ def _source(id_: str) -> tuple[str, str]:
     return (name, version) if name else (id_, "not stated")
 
 
-def _boundary(lines: pd.DataFrame, frame: Frame) -> str:
+def _boundary(lines: pd.DataFrame, missing: Sequence[str], frame: Frame) -> str:
     known = lines[lines["kgco2e"].notna()]
     phases, activities = (sorted(known[name].dropna().unique()) for name in ("phase", "activity"))
     label = statement_label(frame.energy, "amortised")
-    return f"Cradle to gate, {label}: phases {', '.join(phases)}; activities {', '.join(activities)}."
+    without = f" Not covered: {'; '.join(missing)}." if missing else ""
+    return f"Cradle to gate, {label}: phases {', '.join(phases)}; activities {', '.join(activities)}.{without}"
 
 
 def _comment(lines: pd.DataFrame, low: float, high: float, draws: Draws) -> str:

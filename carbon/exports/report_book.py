@@ -27,7 +27,7 @@ MOST_COMPARED = (
 
 
 class Content(NamedTuple):
-    """What a report's workbook is made of: the report table by `words` [kWh, kg] and what stands beside it.
+    """What a report's workbook is made of: the report table by `words` and activity [kWh, kg] and what stands beside it.
 
     `lead` is what the summary says first, `notes` (about, text); `fleet`, `drivers` and `factors` are tables, or why there is
     none; `months` are the two that the drivers lie between.

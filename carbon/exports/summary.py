@@ -10,7 +10,8 @@ import pandas as pd
 from carbon.exports.live import BLANK, FILLED, quotient, sum_of
 from carbon.exports.pen import Formula
 from carbon.exports.workbook import Bars, Block, Sheet
-from carbon.report.view import CATEGORIES, NOT_COVERED, PHASES, SCOPES, provisional_share
+from carbon.report.shares import provisional_share
+from carbon.report.view import CATEGORIES, NOT_COVERED, PHASES, SCOPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -128,9 +129,8 @@ def _checks(frame: pd.DataFrame, lines: Lines, total_row: int) -> list[list[Any]
     """Whether lines and total agree, and which share of the emissions is provisional."""
     mass, share, total = lines.of("kgco2e"), lines.of("provisional_share"), f"{_MASS}{total_row}"
     agree = f'IF(ABS(SUM({mass})-N({total}))<=1E-9*SUMPRODUCT(ABS({mass})),"agrees","differs")'
-    known = f"SUMPRODUCT(ABS({mass})*ISNUMBER({share}))"
-    value = provisional_share(frame) if frame["kgco2e"].fillna(0.0).any() else math.nan
-    provisional = Formula(f'IF({known}=0,"",SUMPRODUCT(ABS({mass}),{share})/{known})', value)
+    value = provisional_share(frame) if math.fsum(frame["kgco2e"].dropna()) else math.nan
+    provisional = Formula(quotient(f"SUMPRODUCT({mass},{share})", f"SUM({mass})"), value)
     return [
         ["Total and sum of the lines", None, Formula(agree, "agrees"), None, None, None],
         ["Provisional, of the emissions", None, None, provisional, None, None],

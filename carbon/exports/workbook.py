@@ -17,12 +17,15 @@ from carbon.exports.pen import Formats, Formula, Pen, write_text
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    from carbon.core.progress import Told
+
 MOST_ROWS = 1_048_576  # a limit of the format
 _LONGEST_NAME = 31
 _FORBIDDEN = str.maketrans(dict.fromkeys("[]:*?/\\'", " "))
 _MADE = datetime(2000, 1, 1)  # the same tables give the same bytes
 _WIDTHS = (8, 60)
 _SAMPLED = 200
+_TOLD_EVERY = 256
 _CHUNK_ROWS = 8_192
 _A4 = 9
 _FILLS = ("#1f3b57", "#7fa3c7", "#d9e2ec", "#5b5b5b")  # from dark to light: apart in black and white too
@@ -71,17 +74,21 @@ def workbook(tables: Mapping[str, pd.DataFrame]) -> bytes:
     return target.getvalue()
 
 
-def write_book(target: BinaryIO, sheets: Mapping[str, Sheet], properties: Properties | None = None) -> None:
+def write_book(
+    target: BinaryIO, sheets: Mapping[str, Sheet], properties: Properties | None = None, progress: Told | None = None
+) -> None:
     """Write an XLSX file: bold frozen headers, filters, unrounded numbers, days and times, set up to print.
 
     Times are UTC, to the microsecond or less as the format has them. Rows stream through temporary files, so memory hangs on
-    the tables alone. Raises UsageError for a text or table that no sheet can hold, ValueError for an infinite number, OSError
+    the tables alone. `progress` is told the rows written, and how many there are.
+    Raises UsageError for a text or table that no sheet can hold, ValueError for an infinite number, OSError
     where the disk refuses.
     """
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import FileCreateError
 
     about, archive = properties or Properties(), io.BytesIO()
+    written = _Written(progress, sum(len(block.table) for sheet in sheets.values() for block in sheet.blocks))
     with TemporaryDirectory(prefix="carbon-") as folder:
         options = {
             "constant_memory": True, "tmpdir": folder, "strings_to_formulas": False, "strings_to_urls": False,
@@ -92,18 +99,31 @@ def write_book(target: BinaryIO, sheets: Mapping[str, Sheet], properties: Proper
                 book.set_properties(about._asdict())
                 formats = Formats(book)
                 for name, sheet in sheets.items():
-                    _fill(book.add_worksheet(_sheet_name(name)), sheet, formats)
+                    _fill(book.add_worksheet(_sheet_name(name)), sheet, formats, written)
         except FileCreateError as error:  # what the writer makes of an OSError
             raise error.args[0] from error
     # An archive that a full disk breaks off would end itself later, with a trace; so it gets there whole or not.
     target.write(archive.getbuffer())
 
 
+class _Written:
+    """Rows written so far, told to `progress` now and then."""
+
+    def __init__(self, progress: Told | None, total: int) -> None:
+        self.progress, self.total, self.rows = progress, total, 0
+
+    def row(self) -> None:
+        """One row more."""
+        self.rows += 1
+        if self.progress is not None and self.rows % _TOLD_EVERY == 0:
+            self.progress(self.rows, self.total)
+
+
 def _sheet_name(name: str) -> str:
     return name.translate(_FORBIDDEN).strip()[:_LONGEST_NAME] or "table"
 
 
-def _fill(sheet: Any, content: Sheet, formats: Formats) -> None:
+def _fill(sheet: Any, content: Sheet, formats: Formats, written: _Written) -> None:
     """Write a sheet; rows go out in their order."""
     widths: dict[int, int] = {}
     row = _lead(sheet, content.lead, formats)
@@ -113,7 +133,7 @@ def _fill(sheet: Any, content: Sheet, formats: Formats) -> None:
             row += 1
         if at == 0:
             _head(sheet, row, block.table)
-        row = _block(sheet, row, block, formats, widths) + 1
+        row = _block(sheet, row, block, formats, widths, written) + 1
     for at, width in widths.items():
         sheet.set_column(at, at, width)
     if content.bars:
@@ -139,7 +159,7 @@ def _head(sheet: Any, row: int, table: pd.DataFrame) -> None:
     sheet.set_footer("&L&A&R&P / &N")
 
 
-def _block(sheet: Any, row: int, block: Block, formats: Formats, widths: dict[int, int]) -> int:
+def _block(sheet: Any, row: int, block: Block, formats: Formats, widths: dict[int, int], written: _Written) -> int:
     """Write a table under its header; the row after it."""
     table = block.table
     if row + len(table) >= MOST_ROWS:
@@ -156,6 +176,7 @@ def _block(sheet: Any, row: int, block: Block, formats: Formats, widths: dict[in
             pen.write(row, at, cell, names[at], strong)
             if number < _SAMPLED:
                 widths[at] = max(widths[at], _width([_seen(cell)]))
+        written.row()
     return row + 1
 
 

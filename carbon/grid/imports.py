@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from carbon.core.findings import ERROR, Findings
+from carbon.core.progress import stage
 from carbon.core.schema import columns
 from carbon.core.time import SECOND_US, us_of
 from carbon.grid import checks, mix, store
@@ -22,6 +23,8 @@ from carbon.readers.small import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from carbon.core.progress import Told
 
 
 class ImportResult(NamedTuple):
@@ -42,14 +45,16 @@ class ImportResult(NamedTuple):
 
 
 def import_series(
-    path: str | Path, folder: str | Path, *, retrieved_us: int, dialect: Dialect | None = None, own: str = ""
-) -> ImportResult:
+    path: str | Path, folder: str | Path, *, retrieved_us: int, dialect: Dialect | None = None, own: str = "",
+    progress: Told | None = None,
+) -> ImportResult:  # fmt: skip
     """Read the series of a file [g/kWh] as `read_series` does, and keep them in `folder` unless there is an error.
 
-    `retrieved_us`: when the file was got [us]; `own`: folder of the analyst's tables. Faults are in the result.
+    `retrieved_us`: when the file was got [us]; `own`: folder of the analyst's tables; `progress` is told the series checked,
+    and how many there are. Faults are in the result.
     """
     findings = Findings()
-    series = read_series(path, dialect or Dialect(), findings, own=own, retrieved_us=retrieved_us)
+    series = read_series(path, dialect or Dialect(), findings, own=own, retrieved_us=retrieved_us, progress=progress)
     kept, new = (None, False) if findings.count(ERROR) else _keep(series, folder, findings, str(path))
     kind, _ = _kind(header_of(path), mix.fuel_factors(own))
     reach = (int(series["start_us"].min()), int(series["end_us"].max())) if len(series) else (0, 0)
@@ -58,7 +63,13 @@ def import_series(
 
 
 def read_series(
-    path: str | Path, dialect: Dialect, findings: Findings, *, own: str = "", retrieved_us: int
+    path: str | Path,
+    dialect: Dialect,
+    findings: Findings,
+    *,
+    own: str = "",
+    retrieved_us: int,
+    progress: Told | None = None,
 ) -> pd.DataFrame:
     """Intensity series of a CSV or Parquet file [g/kWh], columns of the store, by zone, source and start; index `row`.
 
@@ -76,7 +87,8 @@ def read_series(
         table = read_table(file, "intensity", dialect, findings, name)
         if kind:
             checks.check_figures(table, findings, name)
-    series = _with_ends(_stamped(table, file, retrieved_us), findings, name)
+    stage(progress, "checking")
+    series = _with_ends(_stamped(table, file, retrieved_us), findings, name, progress)
     checks.check_zones(table, own, findings, name)
     checks.check_not_marginal(list(series["source"].unique()), "source", findings, name)
     checks.check_values(series, findings, name)
@@ -156,10 +168,11 @@ def _stamped(table: pd.DataFrame, file: Path, retrieved_us: int) -> pd.DataFrame
     return rows.sort_values([*SERIES, "start_us"], kind="stable")[list(store.COLUMNS)]
 
 
-def _with_ends(rows: pd.DataFrame, findings: Findings, name: str) -> pd.DataFrame:
+def _with_ends(rows: pd.DataFrame, findings: Findings, name: str, progress: Told | None = None) -> pd.DataFrame:
     """Rows with every end, none twice; what the stamps of a series have wrong is a finding."""
     pieces = []
-    for _, series in rows.groupby(list(SERIES)):
+    groups = rows.groupby(list(SERIES))
+    for number, (_, series) in enumerate(groups, start=1):
         twice = series.duplicated("start_us")
         checks.report(
             series[twice],
@@ -175,6 +188,8 @@ def _with_ends(rows: pd.DataFrame, findings: Findings, name: str) -> pd.DataFram
         checks.check_gaps(found, findings, name)
         checks.check_clock(pd.concat([found, series[twice]]), findings, name)
         pieces.append(found)
+        if progress is not None:
+            progress(number, groups.ngroups)
     return pd.concat(pieces) if pieces else rows
 
 

@@ -31,7 +31,9 @@ def causes(removed: pd.DataFrame, added: pd.DataFrame, entries: pd.DataFrame) ->
     - `factor_method`: another factor, factor version or tier; market-based, another way of matching too;
     - `late_data`: another source, or nothing on the other side: activity came or went;
     - `error`: another method or method version;
-    - `estimate`: none of these, so an estimate behind the figure changed.
+    - `estimate`: none of these, so an estimate behind the figure changed. Where what a node has in an interval (STOOD and its
+      ends) adds up to the same emissions [kg] as before, and some of it came or went, it was shared out anew among the work:
+      `late_data`, as that which came or went.
     """
     stood = _stood(added, entries)
     count = len(removed)
@@ -41,7 +43,8 @@ def causes(removed: pd.DataFrame, added: pd.DataFrame, entries: pd.DataFrame) ->
     return cause
 
 
-_USED = [*PLACE, *_ROUTE, *_FACTOR, "source", "method", "status"]
+_USED = [*PLACE, *_ROUTE, *_FACTOR, "source", "method", "status", "kgco2e"]
+_SAME = 1e-9  # of the emissions: what sums of shares may differ by
 
 
 def _found(both: pd.DataFrame, count: int) -> NDArray[np.object_]:
@@ -57,7 +60,19 @@ def _found(both: pd.DataFrame, count: int) -> NDArray[np.object_]:
     found[_settled_now(place, both["status"], count) & ~market] = "factor_final"
     found[_differ(place, both[list(_ROUTE)], count)] = "boundary"
     found[one_sided] = "late_data"
-    return found[place]
+    cause = found[place]
+    cause[(cause == "estimate") & _shared_anew(both, one_sided[place], count)] = "late_data"
+    return cause
+
+
+def _shared_anew(both: pd.DataFrame, one_sided: Mask, count: int) -> Mask:
+    """Entries of a node and interval whose emissions [kg] are the same before and after, though some work came or went."""
+    whole = codes(both[[*STOOD, "start", "end"]])
+    kilograms, size = np.nan_to_num(both["kgco2e"].to_numpy(np.float64)), int(whole.max(initial=-1)) + 1
+    before, after = (np.bincount(whole[some], kilograms[some], size) for some in (slice(count), slice(count, None)))
+    same = np.isclose(before, after, rtol=_SAME, atol=0.0)
+    changed: Mask = np.bincount(whole, one_sided, size) > 0
+    return (same & changed)[whole]
 
 
 def _differ(place: Ints, columns: pd.DataFrame, count: int) -> Mask:

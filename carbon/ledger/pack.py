@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from carbon.core.errors import LedgerError, NotFoundError, UsageError
+from carbon.core.progress import stage
 from carbon.core.time import isoformat, us_of
 from carbon.core.write import UNFINISHED
 from carbon.ledger.audit import verify
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from carbon.core.progress import Told
     from carbon.ledger.cited import Inputs
     from carbon.ledger.store import Ledger
 
@@ -46,11 +48,14 @@ class Pack(NamedTuple):
     digest: str
 
 
-def export(ledger: Ledger, folder: Path, inputs: Inputs, periods: Sequence[str] | None = None) -> Pack:
+def export(
+    ledger: Ledger, folder: Path, inputs: Inputs, periods: Sequence[str] | None = None, progress: Told | None = None
+) -> Pack:
     """Write the evidence pack of the postings that touch `periods` (`YYYY-MM`; None: of all) to a new or empty folder.
 
     Postings are written whole, since a digest is that of a whole posting. The folder is there with all its files, or as
-    it was before. The same ledger, inputs and settings give the same bytes. Raises UsageError for a folder that is not
+    it was before. The same ledger, inputs and settings give the same bytes. `progress` is told the entries verified, then
+    those written, and how many there are. Raises UsageError for a folder that is not
     empty, NotFoundError where there are no entries or no place, LedgerError for a ledger that does not hold, OSError.
     """
     _require_place(folder)
@@ -59,15 +64,16 @@ def export(ledger: Ledger, folder: Path, inputs: Inputs, periods: Sequence[str] 
     if touching.empty:
         known = ", ".join(sorted(entries["period"].unique())) or "none yet; run `carbon account` first"
         raise NotFoundError(f"the ledger has no entries for an evidence pack; months that it has: {known}")
-    faults = verify(ledger).faults
+    faults = verify(ledger, progress).faults
     if faults:
         raise LedgerError("\n".join(["the ledger does not hold, so nothing was exported:", *faults]))
     packed = entries[entries["posting"].isin(touching["posting"].unique())].reset_index(drop=True)
     digests = _digests(entries, packed)
     head = digests.iloc[-1]
     pack = Pack(int((digests["packed"] == "yes").sum()), len(packed), int(head["posting"]), str(head["digest"]))
+    stage(progress, "writing")
     with _whole_folder(folder) as place:
-        _write(place / "entries.csv", packed)
+        _write(place / "entries.csv", packed, progress)
         pq.write_table(to_table(packed), place / "entries.parquet")
         _write(place / "digests.csv", digests)
         _write(place / "closings.csv", ledger.closings())
@@ -139,7 +145,7 @@ def _totals(entries: pd.DataFrame, packed: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["period", "scope", "basis", "kgco2e", "whole"])
 
 
-def _write(path: Path, frame: pd.DataFrame) -> None:
+def _write(path: Path, frame: pd.DataFrame, progress: Told | None = None) -> None:
     """CSV (RFC 4180) that gives every value back exactly; what begins with a ' gets another, as formulas get one."""
     with path.open("x", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\r\n")
@@ -147,6 +153,8 @@ def _write(path: Path, frame: pd.DataFrame) -> None:
         for start in range(0, len(frame), _ROWS):
             part = frame.iloc[start : start + _ROWS]
             writer.writerows(zip(*(_cells(part[name]) for name in frame.columns), strict=True))
+            if progress is not None:
+                progress(start + len(part), len(frame))
 
 
 def _cells(column: pd.Series) -> Iterable[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Cell = bool | int | float | str | None
 DIGITS = 4
+BLANK = "(blank)"
 _SCIENTIFIC_BELOW, _SCIENTIFIC_FROM = 1e-6, 1e15
 _KEPT_INVISIBLE = "\u200c\u200d"  # Persian spelling and joined emoji need them
 
@@ -86,7 +87,12 @@ def percent_signed(share: float) -> str:
 
 
 def clean(text: str) -> str:
-    """Text that cannot steer a terminal: what does not print, line ends and changes of direction become U+FFFD."""
+    """Text that cannot steer a terminal: what does not print, line ends and changes of direction become U+FFFD.
+
+    A name of nothing but spaces is told as BLANK, so that its line has a name.
+    """
+    if text.isspace():
+        return BLANK
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else _visible(letter) for letter in text)

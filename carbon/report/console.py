@@ -26,7 +26,7 @@ from carbon.report.settledness import settled, settled_notes
 from carbon.report.view import render_notes, render_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from datetime import datetime
 
     import pandas as pd
@@ -64,8 +64,6 @@ def print_report(
     words = groupings(by) or list(USUAL_GROUPINGS)
     told_apart = [*words, *({"activity"} - set(words))]  # hardware that nobody used from that of no work
     frame = report(ledger, period, told_apart, energy, hardware, as_of, **draws._asdict())
-    absent = set(months_of(period)) - set(frame["month"])
-    gaps = [f"not in the ledger: {month_spans(absent)}"] if absent else []
     midnight = " 00:00 UTC" if isinstance(as_of, str) and is_day(as_of) else ""
     entries = ledger.live(as_of=as_of, periods=months_of(period), columns=SHOWN, coded=True)
     products = intensities(entries, "product", energy, hardware) if "product" in groupings(by) else None
@@ -73,24 +71,28 @@ def print_report(
     known = f", as known at {as_of}{midnight}" if as_of else ""
     label = f"{statement_label(energy, hardware)}{known}"
     waiting = settled_notes(settled(entries, energy, hardware, draws), moved)
-    said = _by_weight(gaps, notes, frame)
+    said = by_weight(frame, months_of(period), notes)
     scope2 = scope2_by_method(entries)
     for part in render_report(frame, label, said, console.width, entity, scope2, words, work, span, change, waiting):
         console.print(part)
 
 
-def _by_weight(gaps: list[str], notes: Iterable[str] | Notes, frame: pd.DataFrame) -> Notes:
-    """All notes of a report: a range that is missing asks for something, one that is there is said last."""
+def by_weight(frame: pd.DataFrame, months: Iterable[str], notes: Iterable[str] | Notes) -> Notes:
+    """All notes of a report table of some months: what is missing asks for something, a range that is there is said last."""
+    absent = set(months) - set(frame["month"])
+    gaps = [f"not in the ledger: {month_spans(absent)}"] if absent else []
     told = notes if isinstance(notes, Notes) else Notes(know=list(notes))
     ranged = range_note(frame)
     act = [*gaps, *told.act, *([ranged] if ranged == NO_RANGE else [])]
     return Notes(act, told.know, [*told.method, *([] if ranged == NO_RANGE else [ranged])])
 
 
-def print_table(frame: pd.DataFrame, console: Console, title: str = "", notes: Iterable[str] = ()) -> None:
-    """Print any table for people: rounded, numbers at the right, folded to the console's width."""
+def print_table(
+    frame: pd.DataFrame, console: Console, title: str = "", notes: Iterable[str] = (), ids: Container[str] = ()
+) -> None:
+    """Print any table for people: rounded, numbers at the right, folded to the console's width, but for columns `ids`."""
     bullets = render_notes(notes)
-    for part in [*layout(frame, console.width, title), *([bullets] if bullets.row_count else [])]:
+    for part in [*layout(frame, console.width, title, ids), *([bullets] if bullets.row_count else [])]:
         console.print(part)
 
 

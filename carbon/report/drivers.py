@@ -58,13 +58,15 @@ def drivers(
     The rows add up to the change; a driver that the ledger cannot tell has none. `by` holds words of BY, whose rows of 0
     are left out. `nodes` (carbon.read_nodes) tells PUE and devices, which no ledger holds: without it PUE is part of
     `efficiency`, and hardware is one driver. `attrs`: `before_kgco2e` and `after_kgco2e` [kg], `work` (the unit of
-    demand), `hours` (whether the hour of day is told), `not_covered_kwh` [kWh] of each month, which have no part.
-    Raises UsageError for a word, basis or month that is none and for one month twice; NotFoundError for a month without
-    entries, or without Scope 2 on the energy basis.
+    demand), `hours` and `pue` (whether the hour of day is told, and PUE), `not_covered_kwh` [kWh] of each month, which have no
+    part. Raises UsageError for a word, basis or month that is none and for one month twice or the later one first;
+    NotFoundError for a month without entries, or without Scope 2 on the energy basis.
     """
     words, months = _words(by), [_month(before), _month(after)]
     if months[0] == months[1]:
         raise UsageError(f"{before} stands twice; name two months, the earlier one first")
+    if months[0] > months[1]:
+        raise UsageError(f"{before} is after {after}; name the earlier month first: {after} {before}")
     entries = ledger.live(as_of, months, _NEEDED)
     _require_both(ledger, entries, months, as_of)
     rows = statement(entries, energy, hardware)
@@ -75,13 +77,14 @@ def drivers(
     covered = rows["kgco2e"].notna()
     lines, names = lines_of(rows[covered], months[1])
     leaves = leaves_of(lines, names, None if nodes is None else [places(nodes, month) for month in months])
-    table = _table(decompose(lines, leaves), leaves, words)
+    parts = decompose(lines, leaves)
+    table = _table(parts, leaves, words)
     sides = [math.fsum(lines.kgco2e[lines.side == side].tolist()) for side in (0, 1)]
     missing = rows[~covered]
     gaps = [math.fsum(missing.loc[missing["period"] == month, "energy_kwh"].dropna()) for month in months]
     table.attrs |= {
         "before_kgco2e": sides[0], "after_kgco2e": sides[1], "work": leaves.unit, "hours": lines.of("use").is_hourly,
-        "not_covered_kwh": gaps,
+        "pue": any(part.driver == "pue" for part in parts), "not_covered_kwh": gaps,
     }  # fmt: skip
     return table
 

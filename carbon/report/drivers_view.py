@@ -9,7 +9,7 @@ import pandas as pd
 from rich.text import Text
 
 from carbon.report.cells import clean, percent, percent_signed, round_numbers
-from carbon.report.layout import column, fitting, table
+from carbon.report.layout import column, fitting, layout, table
 from carbon.report.view import render_notes
 from carbon.report.waterfall import BAR_CELLS, bars, signed, unit_of
 
@@ -31,10 +31,14 @@ def render_drivers(
     width: int = 80,
     entity: str = "",
 ) -> list[RenderableType]:
-    """Renderables of carbon.drivers without `by`, each no wider than `width` [terminal cells]: headline, waterfall, notes.
+    """Renderables of carbon.drivers, each no wider than `width` [terminal cells]: headline, waterfall, notes.
 
-    Emissions in [kgCO2e], large ones in [tCO2e]; drivers that did nothing are named in a note.
+    Emissions in [kgCO2e], large ones in [tCO2e]; drivers that did nothing are named in a note. By a word a table stands in
+    place of the waterfall, between the totals of the two months.
     """
+    if len(frame.columns) > 2:
+        bullets = render_notes([*driver_notes(frame, months), *notes])
+        return [_headline(frame, months, label, entity), "", *layout(_between(frame, months), width), "", bullets]
     moved = frame[frame["kgco2e"] != 0]
     still = [_name(str(one)) for one in frame.loc[frame["kgco2e"] == 0, "driver"]]
     begin = frame.attrs["before_kgco2e"]
@@ -56,11 +60,19 @@ def driver_notes(frame: pd.DataFrame, months: tuple[str, str]) -> list[str]:
         notes = [f"demand counts {told['work']} of inference; work of nodes that joined is part of it"]
     if not told["hours"]:
         notes.append("the ledger records no hours, so the hour of day is part of intensity")
-    if told["work"] != "energy" and "pue" not in set(frame["driver"]):
-        notes.append("PUE is part of efficiency and overheads, as no node register states it")
+    if told["work"] != "energy" and not told["pue"]:
+        notes.append("PUE is part of efficiency and overheads: it was not told by a node register")
     missing = zip(told["not_covered_kwh"], months, strict=True)
     gaps = [f"{round_numbers([kwh])[0]} kWh of {month}" for kwh, month in missing if kwh]
     return [*notes, *([f"without an emission factor, so in no driver: {' and '.join(gaps)}"] if gaps else [])]
+
+
+def _between(frame: pd.DataFrame, months: tuple[str, str]) -> pd.DataFrame:
+    """Rows of drivers between those of the two months' totals [kg]: the second is the sum of what is above it."""
+    totals = [frame.attrs["before_kgco2e"], frame.attrs["after_kgco2e"]]
+    ends = [pd.DataFrame({"driver": [month], "kgco2e": [total]}) for month, total in zip(months, totals, strict=True)]
+    whole = pd.concat([ends[0], frame, ends[1]], ignore_index=True)[list(frame.columns)]
+    return whole.assign(driver=whole["driver"].map(_name))
 
 
 def _columns(falls: pd.DataFrame, end: str) -> list[Column]:

@@ -25,18 +25,17 @@ if TYPE_CHECKING:
 class Folded(NamedTuple):
     """Rows: the words of each (`heads`), how many entries it stands for, their exact sums; either all or none are covered.
 
-    `energy` [kWh], `kilograms` [kg] and `size`, the kilograms without their signs [kg].
+    `energy` [kWh] and `kilograms` [kg].
     """
 
     heads: pd.DataFrame
     entries: Ints
     energy: Exact
     kilograms: Exact
-    size: Exact
 
     def take(self, places: Ints) -> Folded:
         """The rows at some places, each once."""
-        sums = (one.take(places) for one in (self.energy, self.kilograms, self.size))
+        sums = (one.take(places) for one in (self.energy, self.kilograms))
         return Folded(self.heads.iloc[places].reset_index(drop=True), self.entries[places], *sums)
 
 
@@ -45,10 +44,9 @@ def fold(lines: pd.DataFrame, names: Sequence[str]) -> Folded:
     energy, kilograms = (lines[name].to_numpy(np.float64) for name in ("energy_kwh", "kgco2e"))
     row, member = alike(lines, names, np.isnan(kilograms).astype(np.int64))
     sums = exact(kilograms, row, len(member))
-    size = exact(np.abs(kilograms), row, len(member)) if (kilograms < 0).any() else sums
     heads = lines[list(names)].iloc[member].reset_index(drop=True)
     counts = np.bincount(row, minlength=len(member))
-    return Folded(heads, counts, exact(energy, row, len(member)), sums, size)
+    return Folded(heads, counts, exact(energy, row, len(member)), sums)
 
 
 def alike(lines: pd.DataFrame, names: Sequence[str], *more: Ints) -> tuple[Ints, Ints]:

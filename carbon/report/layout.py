@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-Kind = Literal["text", "time", "number"]
+Kind = Literal["text", "time", "number", "id"]
 ROWS_SHOWN = 500
 LINES_PER_CELL = 3
 _TEXT_LEAST, _HEADER_MOST = 13, 20
@@ -48,9 +48,13 @@ def column(name: str, cells: Sequence[str], kind: Kind, least: int = _TEXT_LEAST
     return Column(name, list(cells), kind, low, max(widest, low, min(cell_len(name), _HEADER_MOST)))
 
 
-def layout(frame: pd.DataFrame, width: int, title: str = "") -> list[RenderableType]:
-    """Renderables of a table no wider than `width` [terminal cells]: title, table or record, what is left out."""
+def layout(frame: pd.DataFrame, width: int, title: str = "", ids: Container[str] = ()) -> list[RenderableType]:
+    """Renderables of a table no wider than `width` [terminal cells]: title, table or record, what is left out.
+
+    Columns in `ids` hold what is to be typed again: they are never folded, others go before them.
+    """
     columns = [_column_of(str(name), frame.iloc[:ROWS_SHOWN, at]) for at, name in enumerate(frame.columns)]
+    columns = [column(one.name, one.cells, "id") if one.name in ids else one for one in columns]
     filled = [one for one in columns if any(one.cells)] or columns
     shown = fitting(filled, width)
     heading: list[RenderableType] = [Text(clean(title), "bold", overflow="fold")] if title else []
@@ -62,7 +66,7 @@ def layout(frame: pd.DataFrame, width: int, title: str = "") -> list[RenderableT
 def fitting(columns: Sequence[Column], width: int) -> list[Column]:
     """The columns that fit beside each other, in their order.
 
-    Emissions go last, before them the first column, then numbers, then times and text. Where a number would go, the
+    Emissions go last, before them the first column, then ids and numbers, then times and text. Where a number would go, the
     first column gives way first: it is folded further than it should be.
     """
     kept = _kept(columns, width)
@@ -77,7 +81,7 @@ def fitting(columns: Sequence[Column], width: int) -> list[Column]:
 
 def _kept(columns: Sequence[Column], width: int) -> set[int]:
     def use(at: int) -> tuple[bool, bool, bool]:
-        return columns[at].name.casefold() not in _FIGURES, at > 0, columns[at].kind != "number"
+        return columns[at].name.casefold() not in _FIGURES, at > 0, columns[at].kind not in ("number", "id")
 
     kept: set[int] = set()
     room = width + _GAP
@@ -95,7 +99,7 @@ def table(columns: Sequence[Column], width: int, strong: Container[int] = (), *,
     widths = _widths(columns, width)
     for one, space in zip(columns, widths, strict=True):
         head = Text(fold_header(one.name, space), overflow="fold")
-        drawn.add_column(head, width=space, justify="left" if one.kind == "text" else "right", overflow="fold")
+        drawn.add_column(head, width=space, justify="left" if one.kind in ("text", "id") else "right", overflow="fold")
     for number, row in enumerate(zip(*(one.cells for one in columns), strict=True)):
         cells = (_cell(cell, space) for cell, space in zip(row, widths, strict=True))
         drawn.add_row(*cells, style="bold" if number in strong else "")

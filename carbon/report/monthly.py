@@ -15,6 +15,7 @@ from carbon.report.fold import fold
 from carbon.report.groups import numbered
 from carbon.report.ranges import BEHIND, GENERATOR, Draws, ranges_of
 from carbon.report.rolling import rolled
+from carbon.report.shares import provisional_shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -162,7 +163,7 @@ def _summary(rows: Folded, by: Sequence[str], draws: Draws) -> pd.DataFrame:
     table["energy_kwh"] = rows.energy.by(group, len(heads)).sums()
     table["kgco2e"] = rows.kilograms.by(group, len(heads)).sums()
     table["kgco2e_low"], table["kgco2e_high"], whole = _ranges(rows, group, table["kgco2e"].to_numpy(), draws)
-    table["provisional_share"] = _share(rows, group, len(heads))
+    table["provisional_share"] = _share(rows, group, table["kgco2e"].to_numpy(np.float64), len(heads))
     table = table[report_columns(by)]
     table.attrs |= {"draws": draws.draws, "seed": draws.seed, "generator": GENERATOR} | whole
     return table
@@ -235,11 +236,10 @@ def _ranges(rows: Folded, group: Ints, kilograms: Floats, draws: Draws) -> tuple
     return low[:-1], high[:-1], {"kgco2e_low": float(low[-1]), "kgco2e_high": float(high[-1])}
 
 
-def _share(rows: Folded, group: Ints, count: int) -> Floats:
-    """Share of the emissions, by size, that is provisional; of entries that are all 0: 1 or 0 where they agree."""
+def _share(rows: Folded, group: Ints, kilograms: Floats, count: int) -> Floats:
+    """Share of each row's emissions that is provisional; of entries that are all 0: 1 or 0 where they agree."""
     provisional = (rows.heads["status"] == "provisional").to_numpy()
     some = np.flatnonzero(provisional)
-    whole, part = rows.size.by(group, count).sums(), rows.size.take(some).by(group[some], count).sums()
+    part = rows.kilograms.take(some).by(group[some], count).sums()
     flagged = np.bincount(group, rows.entries * provisional, count) / np.bincount(group, rows.entries, count)
-    agreed = np.where((flagged == 0) | (flagged == 1), flagged, np.nan)
-    return np.divide(np.nan_to_num(part), whole, out=agreed, where=whole > 0)
+    return provisional_shares(part, kilograms, flagged)

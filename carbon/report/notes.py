@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _PLACE = ["period", "start", "node", "zone", "product", "model", "mode", "activity", "status"]
+_WORK = _PLACE[:-1]  # market-based lines settle apart from what hangs on their energy
 _NO_GRID = "{} of the energy has no grid data: its emissions are in no line"
 _NO_UPSTREAM = "{} of the energy has no upstream figure: not covered, not zero"
 _NO_LOSSES = "{} of the energy has no losses line, for lack of a rate or a lifecycle figure"
@@ -36,6 +37,7 @@ _RANGE = (
     "uncertainty of models and scenarios is not included."
 )
 _MONTH = r" (\d{4}-\d\d)$"
+_NAMED_MONTH = r"(?<!\d)((?:19|20)\d\d-(?:0[1-9]|1[0-2]))(?!\d)"
 NAMED = 8
 SAID_BY_LINES = ("not-covered", "no-upstream", "no-losses", "no-lane", "no-mass")
 FIXED = (
@@ -66,7 +68,8 @@ def weighed(
     gaps = _gaps(entries, hardware)
     said = [NO_RESIDUAL] if any(_ADD_RESIDUAL in note for note in gaps) else []
     told = _told(findings[~findings["code"].isin(said)], months)
-    return Notes([*gaps, *_warnings(told)], [*known, *_remarks(told)], FIXED)
+    mine, others = _warnings(told, months)
+    return Notes([*gaps, *mine], [*known, *_remarks(told), *others], FIXED)
 
 
 def report_notes(entries: pd.DataFrame, hardware: str = "amortised") -> list[str]:
@@ -94,6 +97,23 @@ def _gaps(entries: pd.DataFrame, hardware: str) -> list[str]:
     return [note for note in found if note]
 
 
+def not_covered(lines: pd.DataFrame) -> list[str]:
+    """What of a statement's lines no figure covers, a phrase each: which phase, of which share of the energy [kWh], where."""
+    energy = lines[(lines["phase"] == "use") & lines["energy_kwh"].notna()]
+    total, use = energy["energy_kwh"].sum(), energy[energy["kgco2e"].notna()]
+    found = [
+        _share(some, total, f"{phase} of {{}} of the energy")
+        for phase, some in (
+            ("use", energy[energy["kgco2e"].isna()]),
+            ("upstream", _without(use, lines, "upstream", _WORK)),
+            ("losses", _without(use, lines, "losses", _WORK)),
+        )
+    ]
+    rest = lines[lines["kgco2e"].isna() & (lines["phase"] != "use")]
+    hardware = sorted(set(rest.loc[rest["energy_kwh"].isna(), "phase"]) - {"upstream", "losses"})
+    return [*(phrase for phrase in found if phrase), *(f"{phase} of some hardware" for phase in hardware)]
+
+
 def range_note(frame: pd.DataFrame) -> str:
     """What the range of a report table (`attrs` of carbon.report.monthly.summarise) rests on, and what it leaves out."""
     if math.isnan(frame.attrs["kgco2e_low"]):
@@ -102,19 +122,31 @@ def range_note(frame: pd.DataFrame) -> str:
 
 
 def warning_notes(findings: pd.DataFrame, months: Collection[str]) -> list[str]:
-    """What the accounting noted, and one line for each kind of its warnings that the lines do not show (Ledger.findings)."""
+    """What the accounting noted, and one line for each kind of its warnings that the lines do not show (Ledger.findings).
+
+    Those that name other months alone come last, and say so: a posting tells of all months that it covers.
+    """
     told = _told(findings, months)
-    return [*_remarks(told), *_warnings(told)]
+    mine, others = _warnings(told, months)
+    return [*_remarks(told), *mine, *others]
 
 
 def _told(findings: pd.DataFrame, months: Collection[str]) -> pd.DataFrame:
     return findings[~findings["code"].isin(SAID_BY_LINES) & _concerns(findings["value"], months)]
 
 
-def _warnings(told: pd.DataFrame) -> list[str]:
-    """One line for each kind of warning."""
+def _warnings(told: pd.DataFrame, months: Collection[str]) -> tuple[list[str], list[str]]:
+    """One line for each kind of warning: those of the months or of no month, and those that name other months alone."""
     warned = told[told["severity"] == WARNING]
-    return [_warned(_findings(rows)) for _, rows in warned.groupby("code", sort=True)]
+    text = warned["value"].fillna("").astype("str") + " " + warned["problem"].astype("str")
+    other = np.array(
+        [bool(named) and not named & set(months) for named in map(set, text.str.findall(_NAMED_MONTH))], bool
+    )
+    mine, others = (
+        [_warned(_findings(rows), of) for _, rows in warned[some].groupby("code", sort=True)]
+        for some, of in ((~other, ""), (other, " of other months"))
+    )
+    return mine, others
 
 
 def _remarks(told: pd.DataFrame) -> list[str]:
@@ -143,7 +175,7 @@ def _noted(findings: list[Finding]) -> str:
     return f"{first.column} {said}; {first.mend}".lstrip(" :")
 
 
-def _warned(findings: list[Finding]) -> str:
+def _warned(findings: list[Finding], of: str) -> str:
     """The first of a kind, with the values of all where they differ in nothing else, else with their number."""
     first = findings[0]
     values = list(dict.fromkeys(str(finding.value) for finding in findings if finding.value))
@@ -154,12 +186,12 @@ def _warned(findings: list[Finding]) -> str:
     if alike and len(values) > 1:
         text += more
     others = f", and {rest} more like it (`carbon check` lists them)" if rest else ""
-    return f"Accounting warned: {text}{others}"
+    return f"Accounting warned{of}: {text}{others}"
 
 
-def _without(use: pd.DataFrame, lines: pd.DataFrame, phase: str) -> pd.DataFrame:
+def _without(use: pd.DataFrame, lines: pd.DataFrame, phase: str, by: Sequence[str] = _PLACE) -> pd.DataFrame:
     """Energy lines that have no line of a phase beside them; a lifecycle figure holds its upstream."""
-    place, heads = numbered(lines, _PLACE)
+    place, heads = numbered(lines, by)
     have = np.bincount(place, lines["phase"] == phase, len(heads)) > 0
     alone = use[~have[place[lines.index.get_indexer(use.index)]]]
     return alone[alone["factor_kind"] != "lifecycle"] if phase == "upstream" else alone

@@ -15,9 +15,10 @@ from carbon.report.cells import round_numbers
 from carbon.report.monthly import months_of, require_energy_basis, statement
 from carbon.report.plot import chart
 from carbon.report.rolling import LEAN, Span, entries_from, nothing_in, parse_length, pieces, span_to, window_end
+from carbon.report.shares import provisional_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -33,12 +34,11 @@ _UNITS = (("tCO2e", 1e4, 1e-3), ("kgCO2e", 10.0, 1.0), ("gCO2e", 0.0, 1e3))  # n
 
 
 class _Sums(NamedTuple):
-    """Of each cell of time: entries, energy [kWh], emissions [kg], their size [kg] and that of what is provisional."""
+    """Of each cell of time: entries, energy [kWh], emissions [kg], and those of what is provisional [kg]."""
 
     entries: Floats
     energy: Floats
     kilograms: Floats
-    size: Floats
     provisional: Floats
 
     def of(self, first: int, after: int) -> tuple[float, ...]:
@@ -127,17 +127,23 @@ def _table(lines: pd.DataFrame, spans: Sequence[Span]) -> pd.DataFrame:
         "end": pd.Series([from_us(span.end_us) for span, _ in kept], dtype="datetime64[us, UTC]"),
         "energy_kwh": [energy for _, (_, energy, *_) in kept],
         "kgco2e": [kilograms for _, (_, _, kilograms, *_) in kept],
-        "provisional_share": [part / size if size > 0 else math.nan for _, (*_, size, part) in kept],
+        "provisional_share": provisional_shares(*_columns(kept)),
     })  # fmt: skip
+
+
+def _columns(kept: Sequence[tuple[Span, tuple[float, ...]]]) -> Iterator[Floats]:
+    """Provisional emissions and all of each window [kg]."""
+    for at in (3, 2):
+        yield np.array([total[at] for _, total in kept], np.float64)
 
 
 def _sums(lines: pd.DataFrame, edges: NDArray[np.int64]) -> _Sums:
     """Sums of entries by the cells between edges [us], each nearest to the exact sum of its parts."""
     parts = pieces(lines, edges)
     energy, kilograms = (parts.of(lines[name].to_numpy(np.float64)) for name in ("energy_kwh", "kgco2e"))
-    provisional = np.where((lines["status"] == "provisional").to_numpy()[parts.row], np.abs(kilograms), 0.0)
-    provisional = np.where(np.isnan(kilograms), np.nan, provisional)
-    columns = (np.ones(len(kilograms)), energy, kilograms, np.abs(kilograms), provisional)
+    flags = (lines["status"] == "provisional").to_numpy()[parts.row]
+    provisional = np.where(np.isnan(kilograms), np.nan, np.where(flags, kilograms, 0.0))
+    columns = (np.ones(len(kilograms)), energy, kilograms, provisional)
     return _Sums(*(sums_by(column, parts.cell, len(edges) - 1) for column in columns))
 
 

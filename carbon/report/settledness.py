@@ -1,4 +1,7 @@
-"""How much of a statement is settled, and by how much settling may still move the rest: by its ranges, and as seen so far."""
+"""How much of a statement is settled, and by how much settling may still move the rest: by its ranges, and as seen so far.
+
+The share is that of carbon.report.shares, as in every other form of a report.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from carbon.ledger.codes import codes
 from carbon.report.cells import percent, round_numbers
 from carbon.report.monthly import USUAL_DRAWS, statement
 from carbon.report.ranges import BEHIND, ranges
+from carbon.report.shares import provisional_shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +28,9 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 SETTLING = "factor_final"
-_CANCELS = 0.01  # share of a total from which what cancels is more than a rounding of the words
+_BEYOND = (
+    " Shares are of the sum, and part of it is below 0: what adjusts a closed month takes back what that month said."
+)
 MOVED = (
     "posting", "period", "start", "end", "scope", "category", "phase", "basis", "node", "operator", "zone", "product",
     "model", "mode", "activity", "kgco2e", "status", "reverses", "cause",
@@ -34,7 +40,7 @@ _CELL = [name for name in MOVED if name not in ("kgco2e", "status", "reverses", 
 
 
 class Settled(NamedTuple):
-    """What of a statement is settled, and the rest: sizes [kg] are sums of absolute emissions, `total_kgco2e` the plain sum.
+    """What of a statement is settled, and the rest [kg]: plain sums, which add up to `total_kgco2e`.
 
     `low_kgco2e` and `high_kgco2e` are how far settling may move the total down and up [kg]: the ends of 95 % of the draws of the
     provisional entries alone, less their central sum. Missing where a provisional entry has no `gsd2`.
@@ -48,9 +54,14 @@ class Settled(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Settled share of the emissions [1] by size; NaN where there are none."""
-        whole = self.settled_kgco2e + self.provisional_kgco2e
-        return self.settled_kgco2e / whole if whole else math.nan
+        """Settled share of the emissions [1]: what is not provisional; NaN where they come to nothing."""
+        return 1 - self.provisional_share
+
+    @property
+    def provisional_share(self) -> float:
+        """Provisional share of the emissions [1], as carbon.report.shares has it."""
+        sums = np.array([self.provisional_kgco2e, self.total_kgco2e])
+        return float(provisional_shares(sums[:1], sums[1:])[0])
 
 
 class Movement(NamedTuple):
@@ -70,15 +81,16 @@ def settled(
     """What of a statement of live entries is settled [kg], and a bound [kg] for what settling the rest may change.
 
     The bound holds all uncertainty of the provisional entries, also what a settled figure keeps: it is wide, on purpose. Entries
-    that no figure covers have no part, nor has what a reversal takes back; a reversal of what another period holds (a closed
-    month) is settled: it does not change again. Raises UsageError for a basis that is none.
+    that no figure covers have no part. A reversal of what another period holds (a closed month) takes back its provisional
+    emissions, and is not in the bound: it does not change again. Raises UsageError for a basis that is none.
     """
     needed = [name for name in (*_NEEDED, "entry") if name in entries]
-    lines = _standing(statement(entries[needed], energy, hardware))
+    lines = statement(entries[needed], energy, hardware)
     lines = lines[lines["kgco2e"].notna()]
-    waiting = (lines["status"] == "provisional") & lines["reverses"].isna()
-    low, high = _deviation(lines[waiting], draws)
-    done, rest = (sum_of(lines.loc[some, "kgco2e"].abs().to_numpy(float)) for some in (~waiting, waiting))
+    waiting = lines["status"] == "provisional"
+    done, rest = (sum_of(lines.loc[some, "kgco2e"].to_numpy(float)) for some in (~waiting, waiting))
+    standing = _standing(lines)
+    low, high = _deviation(standing[(standing["status"] == "provisional") & standing["reverses"].isna()], draws)
     return Settled(sum_of(lines["kgco2e"].to_numpy(float)), done, rest, low, high)
 
 
@@ -108,15 +120,16 @@ def movement(entries: pd.DataFrame, energy: str = "location", hardware: str = "a
 
 def settled_notes(found: Settled, moved: Movement | None = None) -> list[str]:
     """The same in words, one line; nothing where there are no emissions."""
-    if math.isnan(found.share):
-        return []
-    rest = f"{_kilograms(found.provisional_kgco2e)} kg"
-    if found.settled_kgco2e + found.provisional_kgco2e > abs(found.total_kgco2e) * (1 + _CANCELS):
+    rest, share = f"{_kilograms(found.provisional_kgco2e)} kg", found.provisional_share
+    if math.isnan(share):
+        if not found.provisional_kgco2e:
+            return []
         return [f"Provisional entries come to {rest}; they {_may(found)}.{_so_far(moved)}"]
     said = f"Settled: {percent(found.share)} of the emissions"
     if found.provisional_kgco2e:
-        said += f"; the provisional {percent(1 - found.share)} ({rest}) {_may(found)}"
-    return [f"{said}.{_so_far(moved)}"]
+        said += f"; the provisional {percent(share)} ({rest}) {_may(found)}"
+    beyond = "" if 0 <= share <= 1 else _BEYOND
+    return [f"{said}.{beyond}{_so_far(moved)}"]
 
 
 def _standing(lines: pd.DataFrame) -> pd.DataFrame:

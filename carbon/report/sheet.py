@@ -97,5 +97,10 @@ def _csv_cell(cell: Cell) -> str:
     return str(cell).lower() if isinstance(cell, bool) else repr(cell)
 
 
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return _MARKDOWN.sub(r"\\\1", clean(text))
+
+
 def _markdown_row(cells: Iterable[str], escape: bool = True) -> str:
     return "| " + " | ".join(_MARKDOWN.sub(r"\\\1", cell) if escape else cell for cell in cells) + " |\n"

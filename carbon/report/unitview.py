@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 _PER_THOUSAND = 1000.0
 _NAME_LEAST = 8
+_EMPTY = {"tier": "(no tier)"}
+_BY_TIER = (
+    "by the tier of the energy's intensity; (no tier) is hardware, and energy that an instrument covers: the other rows hold no "
+    "hardware, and device-hours are not told"
+)
 
 
 def render_units(frame: pd.DataFrame, by: Sequence[str], labels: Sequence[str], width: int) -> list[RenderableType]:
@@ -35,7 +40,7 @@ def render_units(frame: pd.DataFrame, by: Sequence[str], labels: Sequence[str], 
     counted, shares = frame[frame["count"].notna()], _with_any(frame, by)
     for columns in (_per_unit(counted, keys), _apart(shares, keys)):
         shown += ["", table(fitting(columns, width), width)] if columns[0].cells else []
-    notes = left_out(frame)
+    notes = [*([_BY_TIER] if "tier" in keys else []), *left_out(frame)]
     if notes:
         shown += ["", render_notes(notes)]
     return shown
@@ -87,7 +92,7 @@ def _with_any(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def _names(frame: pd.DataFrame, keys: Sequence[str]) -> list[Column]:
-    words = ([clean(name) for name in frame[key].fillna(NOT_STATED)] for key in keys)
+    words = ([clean(name) for name in frame[key].fillna(_EMPTY.get(key, NOT_STATED))] for key in keys)
     return [column(key, cells, "text", least=_NAME_LEAST) for key, cells in zip(keys, words, strict=True)]
 
 

@@ -14,6 +14,7 @@ from carbon.report.layout import Column, column, fitting, table
 from carbon.report.monthly import GROUPINGS, month_spans
 from carbon.report.notes import Notes
 from carbon.report.screen import SCREEN, bar, change_line, lines_of, render_bars, render_causes
+from carbon.report.shares import provisional_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -145,17 +146,6 @@ def headline(
 
 def _by_method(scope2: Mapping[str, float]) -> str:
     return ", ".join(f"{amount(kilograms)} {basis}-based" for basis, kilograms in scope2.items())
-
-
-def provisional_share(frame: pd.DataFrame) -> float:
-    """Share [1] of a report table's emissions [kg], by the size of rows, that is provisional; NaN where not known."""
-    known = frame[frame["provisional_share"].notna()]
-    sizes = known["kgco2e"].abs().fillna(0.0)
-    whole = _sum(sizes)
-    if whole:
-        return _sum(sizes * known["provisional_share"]) / whole
-    shares = frame["provisional_share"]
-    return float(shares.iloc[0]) if shares.nunique(dropna=False) == 1 else math.nan
 
 
 def tier_shares(frame: pd.DataFrame) -> dict[str, float]:

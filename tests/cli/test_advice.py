@@ -127,3 +127,13 @@ def test_a_ledger_whose_newest_commit_is_cut_is_no_fault_of_it(accounted: Projec
     shutil.copy(log[-1], log[-1].with_name(f"{int(log[-1].stem) + 1:020d}.json"))
     log[-1].with_name(f"{int(log[-1].stem) + 1:020d}.json").write_text("{")
     assert advised(accounted) == ["check", "account"]
+
+
+@pytest.mark.parametrize("columns", [24, 40, 60, 100])
+def test_lines_are_as_wide_as_the_terminal(accounted: Project, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(accounted.folder)
+    accounted.settings('[entity]\nname = "A network of machines in many places and with a long name"\n')
+    wide, narrow = (run(env={"COLUMNS": str(width)}).out for width in (1000, columns))
+    assert "".join(wide.split()) == "".join(narrow.split())
+    assert max(map(len, narrow.splitlines())) <= columns
+    assert "  carbon report 2024-07\n" in narrow if columns < 100 else "  carbon report 2024-07  2024-07 is over" in narrow

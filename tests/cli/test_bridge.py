@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from carbon.ledger.store import Ledger
+from tests.cli.project import WORKLOAD
+
 if TYPE_CHECKING:
     from tests.cli.project import Project
 
@@ -83,3 +86,23 @@ def test_a_significance_that_is_none(accounted: Project) -> None:
     result = accounted.run("report", "--against", "2999-01-01", "--as-of", "2999-01-01")
     assert (result.code, result.out) == (2, "")
     assert "report.significance = 5" in result.err
+
+
+def test_work_that_is_only_named_anew_has_one_cause_and_no_share(accounted: Project) -> None:
+    """Other products for the same energy: hardware is shared out anew, for the same cause as the work, and nothing is left."""
+    then = Ledger(accounted.folder / "ledger").head().recorded_at
+    assert then is not None
+    rows = accounted.rows(WORKLOAD)
+    for row in rows[1:6]:
+        row[rows[0].index("product")] = "agents"
+    accounted.put_rows(WORKLOAD, rows)
+    assert accounted.run("account").code == 0
+    posted = Ledger(accounted.folder / "ledger").entries().query("posting == 2")
+    assert {"use", "manufacturing"} <= set(posted["phase"])
+    assert set(posted["cause"]) == {"late_data"}
+    found = accounted.csv("report", "2024-06", "--against", then.isoformat())
+    assert set(found["cause"]) == {"before", "late_data"}
+    assert found.loc[found["cause"] == "late_data", "kgco2e"].abs().max() < 1e-9
+    accounted.write("nodes.csv", accounted.read("nodes.csv").replace("a,Op One,h100-sxm5-80gb,8", "a,Op One,h100-sxm5-80gb,7"))
+    assert accounted.run("account").code == 0
+    assert "estimate" in set(Ledger(accounted.folder / "ledger").entries().query("posting == 3")["cause"])

@@ -53,6 +53,24 @@ def test_the_waterfall_fits_and_says_what_it_hangs_on(accounted: Project) -> Non
     assert "US-CAL-CISO" in by_zone.out
 
 
+def test_by_a_word_the_totals_stay_and_pue_is_told_where_it_did_nothing(accounted: Project) -> None:
+    for name in ("workload/2024-06.csv", "workload/2024-07.csv"):
+        rows = accounted.rows(name)
+        accounted.put_rows(name, [[*row, "requests" if not at else "3"] for at, row in enumerate(rows)])
+    assert accounted.run("account").code == 0
+    old, new = (accounted.report(month)["kgco2e"].sum() for month in MONTHS)
+    shown = accounted.run("drivers", *MONTHS, "--by", "zone", env={"COLUMNS": "100"}).out
+    assert "Drivers of Small network, 2024-06 to 2024-07\n" in shown
+    lines = [line.split() for line in shown.splitlines()]
+    ends = {line[0]: float(line[1].replace(",", "")) for line in lines if len(line) == 2 and line[0] in MONTHS}
+    assert ends == {MONTHS[0]: pytest.approx(old, abs=1), MONTHS[1]: pytest.approx(new, abs=1)}
+    assert "pue" not in set(table(accounted, "--by", "zone")["driver"])
+    assert "PUE is part of efficiency" not in shown
+    (accounted.folder / "nodes.csv").unlink()
+    without = " ".join(accounted.run("drivers", *MONTHS, "--by", "zone").out.split())
+    assert "PUE is part of efficiency and overheads: it was not told by a node register" in without
+
+
 def test_hours_are_told_where_the_grain_is_one(project: Project) -> None:
     project.settings('[ledger]\ngrain = "hour"\n')
     assert project.run("account").code == 0
@@ -73,7 +91,8 @@ def test_without_a_register_pue_and_devices_are_not_told(accounted: Project) -> 
 @pytest.mark.parametrize(("words", "code", "said"), [
     (("2024-06", "2024-06"), 2, "2024-06 stands twice"),
     (("2024-06", "2024-Q3"), 2, "no single month"),
-    (("2024-06", "2023-01"), 3, "no entry for 2023-01; it has 2024-06 to 2024-07"),
+    (("2024-07", "2024-06"), 2, "2024-07 is after 2024-06; name the earlier month first: 2024-06 2024-07"),
+    (("2024-06", "2024-08"), 3, "no entry for 2024-08; it has 2024-06 to 2024-07"),
     (("2024-06", "2024-07", "--by", "product"), 2, "allowed: zone, node, operator, boundary"),
     (("2024-06", "2024-07", "--as-of", "2001-01-01"), 3, "nothing was posted by --as-of 2001-01-01"),
     (("2024-06", "2024-07", "--as-of", "summer"), 2, "summer"),

@@ -62,6 +62,13 @@ def test_intensities_have_the_device_hours_of_the_register(accounted: Project) -
     assert "Per unit of work: Small network, 2024-07" in shown.out
 
 
+def test_by_tier_what_has_none_is_named_and_explained(accounted: Project) -> None:
+    shown = " ".join(accounted.run("report", "2024-07", "--intensity", "--by", "tier").out.split())
+    assert "(no tier) is hardware, and energy that an instrument covers: the other rows hold no hardware" in shown
+    assert "(not stated)" not in shown
+    assert "(no tier)" not in accounted.run("report", "2024-07", "--intensity", "--by", "product").out
+
+
 def test_sci_takes_the_ledgers_last_year_and_adds_up_to_the_report(accounted: Project) -> None:
     """Nobody counts requests there: no score, and the reason; the masses are those of the statement."""
     told = table(accounted, "export", "sci")

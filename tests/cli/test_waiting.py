@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
 from carbon.cli import waiting
+from carbon.cli.evidence import inputs_of
 from carbon.cli.waiting import Bar, pace
+from carbon.config import load
+from carbon.exports.pact import Company, Frame, pact
+from carbon.exports.workbook import Block, Sheet, write_book
+from carbon.grid.imports import import_series
+from carbon.ledger.pack import export
+from carbon.ledger.store import Ledger
 from carbon.readers.size import SAMPLED, rows_about
 from tests.cli.project import ROOT, Result, run_process
+from tests.exports.world import entries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,6 +97,59 @@ def test_accounting_tells_its_stages(accounted: Project) -> None:
     shown = [line for line in screen(written) if line]
     assert len(shown) == 1
     assert shown[0].startswith("2024-06 to 2024-07: posting 2:")
+
+
+def series_file(folder: Path) -> Path:
+    """Hourly intensities of three zones."""
+    rows = [
+        f"{zone},2024-06-{day:02d}T{hour:02d}:00:00Z,{100 + hour}\n" for zone in ("DE", "FR", "ES") for day in (1, 2)
+        for hour in range(24)
+    ]  # fmt: skip
+    file = folder / "hours.csv"
+    file.write_text("zone,start,direct_g_per_kwh\n" + "".join(rows))
+    return file
+
+
+def test_what_takes_long_tells_how_much_there_is(accounted: Project, tmp_path: Path) -> None:
+    """Grid import, evidence pack and workbook: stages, counts, and the end."""
+    place = ["-C", str(accounted.folder)]
+    for words, said in (
+        (["grid", "import", str(series_file(tmp_path))], ("checking", "3 series")),
+        (["ledger", "export", str(tmp_path / "pack")], ("writing", f"{len(accounted.entries())} entries")),
+        (["report", "--format", "xlsx", "-o", str(tmp_path / "x.xlsx")], ("writing",)),
+    ):
+        code, written = on_terminal(*place, *words)
+        assert code == 0, written
+        assert [word for word in said if word not in written] == [], written
+
+
+def test_engines_tell_how_much_there_is(accounted: Project, tmp_path: Path) -> None:
+    ledger, told = Ledger(accounted.folder / "ledger"), Told()
+    size = len(ledger.entries())
+    export(ledger, tmp_path / "pack", inputs_of(load(accounted.folder)), progress=told)
+    assert told == [(size, size), "writing", (size, size)]
+    table = pd.DataFrame({"x": range(1000)})
+    written = Told()
+    write_book(io.BytesIO(), {"a": Sheet([Block(table)]), "b": Sheet([Block(table)])}, progress=written)
+    assert written == [(done, 2000) for done in range(256, 2000, 256)]
+    checked = Told()
+    import_series(series_file(tmp_path), tmp_path / "grid", retrieved_us=0, progress=checked)
+    assert checked == ["checking", (1, 3), (2, 3), (3, 3)]
+    footprints = Told()
+    pact(entries(), Frame(Company("Net"), ["2026-10"], "2026-11-01T00:00:00Z"), progress=footprints)
+    assert [done for done, _ in footprints] == list(range(1, len(footprints) + 1))
+    assert {total for _, total in footprints} == {len(footprints)}
+
+
+class Told(list[Any]):
+    """What a callback is told, in order."""
+
+    def __call__(self, done: int, total: int) -> None:
+        self.append((done, total))
+
+    def stage(self, name: str) -> None:
+        """A stage begins."""
+        self.append(name)
 
 
 def test_what_is_quick_shows_nothing(accounted: Project) -> None:

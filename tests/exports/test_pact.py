@@ -131,6 +131,28 @@ def test_primary_share_sources_and_country(one: dict[str, Any]) -> None:
     assert pact(entries(), mapped).footprints[0].data["pcf"]["geographyCountry"] == "AT"
 
 
+def test_what_no_figure_covers_is_named_and_has_no_percentage(one: dict[str, Any]) -> None:
+    """Losses are on no line of the world; upstream is, of all that a meter tells, and not of a row without it."""
+    pcf = one["pcf"]
+    assert pcf["exemptedEmissionsPercent"] == "0"
+    assert pcf["boundaryProcessesDescription"].endswith(" Not covered: losses of 100.0% of the energy (DE).")
+    said = "no figure of it is known, nor so a percentage: losses of 100.0% of the energy (DE)."
+    assert said in pcf["exemptedEmissionsDescription"]
+    lost = {"kgco2e": 2.0, "basis": "either", "scope": 3, "category": 3, "phase": "losses", "zone": "DE", "factor": "l@1"} | CHAT
+    more = [
+        entry(kgco2e=1.0, energy_kwh=300.3, requests=1, tokens=9.0, **METERED | CHAT | {"zone": "SE"}),
+        entry(kgco2e=None, scope=3, category=4, phase="transport", basis="amortised", zone="DE", factor="not-covered", **CHAT),
+        entry(**lost, status="provisional"),
+    ]
+    text = pact(frame_of([*rows(), *more]), FRAME).footprints[0].data["pcf"]["boundaryProcessesDescription"]
+    assert text.endswith(
+        " Not covered: upstream of 75.0% of the energy (SE); losses of 75.0% of the energy (SE); transport of some hardware."
+    )
+    covered = pact(frame_of([*rows(), entry(**lost)]), FRAME).footprints[0].data["pcf"]
+    assert "Not covered" not in covered["boundaryProcessesDescription"]
+    assert "All lines of the product have a figure." in covered["exemptedEmissionsDescription"]
+
+
 def test_the_same_ledger_gives_the_same_bytes() -> None:
     shuffled = entries().sample(frac=1, random_state=3)
     assert to_json(pact(shuffled, FRAME).footprints) == to_json(pact(entries(), FRAME).footprints)

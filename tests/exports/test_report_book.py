@@ -21,8 +21,10 @@ from carbon.core.errors import UsageError
 from carbon.exports import report_book as books
 from carbon.exports.report_book import Content, report_book, words_of
 from carbon.exports.workbook import Block, Properties, Sheet, write_book
+from carbon.report.cells import clean
 from carbon.report.intensity import intensities
 from carbon.report.monthly import report, scope2_by_method, statement
+from carbon.report.view import parts_by
 from tests.exports.office import NEEDS_OFFICE, converted
 from tests.exports.world import rows
 from tests.report.ledger_entries import HOSTILE, Shelf, entry
@@ -62,7 +64,7 @@ def content_of(entries: list[dict[str, Any]], by: Sequence[str] = (), **parts: A
         "work_by": {word: intensities(live, word) for word in words}, "notes": [("about", "text"), ("seed", 1)],
         "fleet": "none", "drivers": "none", "months": ("2026-09", "2026-10"), "factors": FACTORS,
     }  # fmt: skip
-    return Content(frame=frame, words=words, **usual | parts)
+    return Content(**{"frame": frame, "words": words} | usual | parts)
 
 
 def written(content: Content) -> bytes:
@@ -273,3 +275,16 @@ def test_the_benchmark_of_workbooks_runs(root: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("times as long\n")
+
+
+def test_hardware_that_nobody_used_stands_apart_and_a_blank_name_is_named() -> None:
+    """The same parts by product as the report for people has."""
+    own = {"scope": 3, "category": 2, "phase": "manufacturing", "basis": "amortised", "zone": "DE"}
+    found = [
+        entry(kgco2e=1.0, product=" ", activity="inference", zone="DE"), entry(kgco2e=2.0, **own, activity="idle"),
+        entry(kgco2e=4.0, **own), entry(kgco2e=8.0, zone="DE"),
+    ]  # fmt: skip
+    frame = report(Shelf(found), "2026", [*words_of(()), "activity"], draws=100)
+    by_product = {row["product"]: row["kgco2e"] for row in table(opened(written(content_of(found, frame=frame))), "by product")}
+    assert by_product == {"(blank)": 1.0, "(unallocated idle)": 2.0, "(hardware, not attributed)": 4.0, "(not stated)": 8.0}
+    assert {clean(part.name): part.kgco2e for part in parts_by(frame, "product")} == by_product

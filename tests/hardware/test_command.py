@@ -280,3 +280,14 @@ def test_no_node_is_made_of_a_plant_or_a_switch(project: Project, column: str, n
     assert result.code == 1
     kind = find_profile(name).kind
     assert f"{column} = '{name}': is of kind {kind}, of which no node is made" in " ".join(result.err.split())
+
+
+@pytest.mark.parametrize("columns", ["30", "60", "80", "120"])
+def test_ids_are_never_folded(tmp_path: Path, columns: str) -> None:
+    """What is typed into a register is read off this list: names are folded, and left out before an id is."""
+    shown = run("-C", str(tmp_path), "hardware", "list", env={"COLUMNS": columns}).out
+    names = pd.read_csv(io.StringIO(run("-C", str(tmp_path), "hardware", "list", "--format", "csv").out))["profile"]
+    first = [line.split()[0] for line in shown.splitlines() if line.strip() and not line.startswith(" ")]
+    assert max(map(len, names)) > 13
+    assert [name for name in first if name in set(names)] == names.tolist()
+    assert max(map(len, shown.splitlines())) <= int(columns)

@@ -238,6 +238,25 @@ def test_drivers_of_restated_months_hold_no_adjustments(accounted: Project) -> N
     assert "adjustments" not in set(found["driver"])
 
 
+def test_commands_take_restated_months_as_the_report_does(accounted: Project) -> None:
+    accounted.run("close", "2024-06")
+    change(accounted)
+    accounted.run("account")
+    june, july = (total(accounted, month, "--restated") for month in ("2024-06", "2024-07"))
+    moves = accounted.csv("drivers", "2024-06", "2024-07", "--restated")
+    assert math.fsum(moves["kgco2e"]) == pytest.approx(july - june, rel=1e-9)
+    assert "adjustments" not in set(moves["driver"])
+    assert "adjustments" in set(accounted.csv("drivers", "2024-06", "2024-07")["driver"])
+    for month, kgco2e in (("2024-06", june), ("2024-07", july)):
+        told = accounted.csv("concentration", month, "--by", "node", "--restated")["kgco2e"].tolist()
+        assert told == pytest.approx([kgco2e], rel=1e-12)
+        hours = accounted.csv("report", month, "--intensity", "--restated").query("functional_unit == 'device-hour'")
+        assert hours["kgco2e"].tolist() == pytest.approx([kgco2e], rel=1e-12)
+    for words in (("drivers", "2024-06", "2024-07"), ("concentration", "2024-06"), ("report", "2024-06", "--intensity")):
+        assert "(management view), as restated" in " ".join(accounted.run(*words, "--restated").out.split())
+        assert "as restated" not in accounted.run(*words).out
+
+
 def test_warnings_stay_when_something_settles(accounted: Project) -> None:
     rows = accounted.rows(WORKLOAD)
     accounted.put_rows(WORKLOAD, rows[:5] + rows[8:])

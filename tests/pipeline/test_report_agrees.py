@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import carbon
+from carbon.report.markdown import HEADS
 from tests.cli.project import WORKLOAD
 
 if TYPE_CHECKING:
@@ -60,15 +61,31 @@ def test_json_holds_the_figures_of_the_csv(accounted: Project) -> None:
 
 def test_markdown_holds_the_figures_of_the_csv_rounded(accounted: Project) -> None:
     comma = accounted.report("2024-07", "--by", "zone")
-    header, _, *rows = accounted.run("report", "2024-07", "--by", "zone", "--format", "md").out.splitlines()
+    page = accounted.run("report", "2024-07", "--by", "zone", "--format", "md").out.splitlines()
+    header, _, *rows = [line for line in page if line.startswith("|")]
     names = [cell.strip().replace("\\", "") for cell in header.strip("| ").split("|")]
     cells = [[cell.strip() for cell in row[1:-1].split("|")] for row in rows]
-    assert names == list(comma.columns)
+    assert names == [HEADS.get(name, name) for name in comma.columns]
     assert len(cells) == len(comma)
-    at, largest = names.index("kgco2e"), comma["kgco2e"].max()
+    at, largest = names.index("emissions, kgCO2e"), comma["kgco2e"].max()
     for row, exact in zip(cells, comma["kgco2e"], strict=True):
         shown = float(row[at].replace(",", "").lstrip("<"))
         assert shown == pytest.approx(exact, abs=largest * 1e-3)
+
+
+def test_markdown_says_what_the_report_for_people_says(accounted: Project) -> None:
+    page = accounted.run("report", "2024-07", "--format", "md").out
+    lines, total = page.splitlines(), accounted.report("2024-07")["kgco2e"].sum()
+    assert lines[0] == "# Emissions of Small network, 2024-07"
+    assert lines[2].startswith(f"**{total / 1000:.4g} tCO2e (")
+    assert "- location-based, amortised hardware (management view)" in lines
+    assert any(line.startswith("- Settled: ") for line in lines)
+    assert [line for line in lines if line.startswith("## ")] == ["## To do", "## How it is reckoned"]
+    shown = " ".join(accounted.run("report", "2024-07", env={"COLUMNS": "1000"}).out.split())
+    notes = [line.removeprefix("- ").replace("\\", "") for line in lines[lines.index("## To do") :] if line.startswith("- ")]
+    assert len(notes) > 3
+    assert [note for note in notes if note not in shown] == []
+    assert ", as restated" in accounted.run("report", "--restated", "--format", "md").out
 
 
 def test_the_table_for_people_shows_the_total(accounted: Project) -> None:

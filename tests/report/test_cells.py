@@ -66,6 +66,9 @@ def test_only_a_true_nothing_is_0_per_cent_and_only_all_is_100(share: float, tex
         ("two\r\nlines\tand\u00a0more", "two  lines and more"),
         ("\u202eoperator\x00", "\ufffdoperator\ufffd"),
         ("👩\u200d💻", "👩\u200d💻"),
+        (" ", "(blank)"),
+        ("\t\u00a0", "(blank)"),
+        ("", ""),
     ],
 )
 def test_text_cannot_steer_the_terminal(text: str, shown: str) -> None:

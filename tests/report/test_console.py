@@ -19,7 +19,8 @@ from carbon.report import layout
 from carbon.report.cells import rounded
 from carbon.report.console import print_findings, print_report, print_table
 from carbon.report.monthly import report
-from carbon.report.view import provisional_share, scope_parts, tier_shares
+from carbon.report.shares import provisional_share
+from carbon.report.view import scope_parts, tier_shares
 from tests.report.ledger_entries import HOSTILE, MONTHS, Shelf, entries, entry, frame_of
 
 if TYPE_CHECKING:

@@ -383,6 +383,7 @@ def test_the_table_has_its_columns_in_order() -> None:
 
 @pytest.mark.parametrize(("months", "options", "error", "said"), [
     ((SEP, SEP), {}, UsageError, "2026-09 stands twice"),
+    ((OCT, SEP), {}, UsageError, "2026-10 is after 2026-09; name the earlier month first: 2026-09 2026-10"),
     ((SEP, "2026-Q4"), {}, UsageError, "2026-Q4 is no single month"),
     ((SEP, "summer"), {}, UsageError, "summer"),
     ((SEP, OCT), {"by": "product"}, UsageError, "'product'; allowed: zone, node, operator, boundary"),

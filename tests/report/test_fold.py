@@ -30,7 +30,7 @@ frames = st.lists(lines, min_size=1, max_size=40).map(frame_of)
 
 @given(frames, st.booleans())
 def test_sums_and_shares_are_those_of_each_entry_with_fsum(frame: pd.DataFrame, coded: bool) -> None:
-    """Sums of known values, energy of what is covered apart from the rest, shares by size; of text or of categories."""
+    """Sums of known values, energy of what is covered apart from the rest, shares of the sum; of text or of categories."""
     groups: dict[tuple[str, str, bool], list[tuple[float, float, bool]]] = defaultdict(list)
     for row in frame.to_dict("records"):
         tier = row["tier"] if isinstance(row["tier"], str) else ""
@@ -49,10 +49,11 @@ def test_sums_and_shares_are_those_of_each_entry_with_fsum(frame: pd.DataFrame, 
 
 def _summed(values: list[tuple[float, float, bool]]) -> tuple[float, float, float]:
     energy, kilograms = ([row[at] for row in values if not math.isnan(row[at])] for at in (0, 1))
-    whole = math.fsum(map(abs, kilograms))
-    part = math.fsum(abs(row[1]) for row in values if row[2] and not math.isnan(row[1]))
+    whole = math.fsum(kilograms)
+    part = math.fsum(row[1] for row in values if row[2] and not math.isnan(row[1]))
     flags = {row[2] for row in values}
-    share = part / whole if whole else float(flags.pop()) if len(flags) == 1 else math.nan
+    share = part / whole if whole else float(flags.pop()) if len(flags) == 1 and not part else math.nan
+    share = share if math.isfinite(share) else math.nan
     kwh, kg = (math.fsum(some) if some else math.nan for some in (energy, kilograms))
     return kwh, kg, share
 

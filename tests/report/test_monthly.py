@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.schema import columns
 from carbon.report.monthly import GROUPINGS, month_spans, months_of, report, report_columns, statement, statement_label
+from carbon.report.shares import provisional_share
 from tests.report.ledger_entries import MONTHS, Shelf, entries, entry, frame_of
 
 BY = st.lists(st.sampled_from(["zone", "node", "product"]), unique=True)
@@ -33,11 +34,12 @@ def slow_report(rows: list[dict[str, Any]], months: list[str], by: list[str], ba
     for key in sorted(groups, key=lambda key: [(value is None, value) for value in key]):
         group = groups[key]
         energies = [Fraction(row["energy_kwh"]) for row in group if row["energy_kwh"] is not None]
-        sizes = [(abs(Fraction(row["kgco2e"])), row["status"] == "provisional") for row in group]
-        whole, agreed = sum(size for size, _ in sizes), {flag for _, flag in sizes}
-        share = float(agreed.pop()) if len(agreed) == 1 else None
-        if whole:
-            share = float(sum(size for size, flag in sizes if flag) / whole)
+        amounts = [(Fraction(row["kgco2e"]), row["status"] == "provisional") for row in group]
+        agreed = {flag for _, flag in amounts}
+        whole, part = sum(kg for kg, _ in amounts), sum(kg for kg, flag in amounts if flag)
+        share = float(agreed.pop()) if len(agreed) == 1 and not part else None
+        if float(whole):
+            share = float(Fraction(float(part)) / Fraction(float(whole)))
         table.append(
             dict(zip(["month", *names[1:]], key, strict=True))
             | {
@@ -140,9 +142,17 @@ def test_provisional_share_of_nothing_emitted(flags: list[str], share: float | N
     assert row["provisional_share"] == share
 
 
-def test_cancelling_emissions_still_have_a_provisional_share() -> None:
+def test_the_share_is_of_the_sum_and_of_nothing_there_is_none() -> None:
     rows = [entry(kgco2e=5.0, status="provisional"), entry(kgco2e=-5.0)]
-    assert records(report(Shelf(rows), "2026-10"))[0]["provisional_share"] == 0.5
+    assert records(report(Shelf(rows), "2026-10"))[0]["provisional_share"] is None
+    assert records(report(Shelf([*rows, entry(kgco2e=4.0)]), "2026-10"))[0]["provisional_share"] == 1.25
+
+
+@given(st.lists(entries(), min_size=1, max_size=12), BY)
+def test_emissions_times_share_add_up_over_any_grouping(rows: list[dict[str, Any]], by: list[str]) -> None:
+    rows = [entry(kgco2e=1.0), *(row | {"period": "2026-10", "kgco2e": abs(row["kgco2e"])} for row in rows)]
+    whole, parts = (provisional_share(report(Shelf(rows), "2026-10", words)) for words in ((), by))
+    assert parts == pytest.approx(whole, rel=1e-12, nan_ok=True)
 
 
 @pytest.mark.parametrize(

@@ -89,5 +89,20 @@ def test_of_a_thousand_zones_a_few_are_named_and_the_others_counted() -> None:
     assert "(Z000, Z001, Z002, Z003, Z004, Z005, Z006, Z007 and 992 more)" in note
 
 
+def test_warnings_of_another_month_are_labelled_and_come_last() -> None:
+    def unmetered(month: str, node: str = "a") -> Finding:
+        return finding(WARNING, "unmetered", node, f"2 hours of {month} have no row, the first {month}-29T04:00:00Z")
+
+    dated = finding(WARNING, "dated", "serial:2031-99", "is odd")
+    both = finding(WARNING, "span", "2026-09-30 to 2026-10-02", "is long")
+    found = weighed(ENTRIES[:0], told(unmetered("2026-09"), unmetered("2026-10"), dated, both), MONTHS, known=["Closed."])
+    mine = [note.split("the first")[0] for note in found.act]
+    assert [note[:36] for note in mine[:2]] == ["Accounting warned: grid market = 'se", "Accounting warned: grid market = '20"]
+    assert mine[2:] == ["Accounting warned: grid market = 'a': 2 hours of 2026-10 have no row, "]
+    assert found.know[0] == "Closed."
+    assert found.know[-1].startswith("Accounting warned of other months: grid market = 'a': 2 hours of 2026-09 have no row")
+    assert warning_notes(told(unmetered("2026-09"), dated), MONTHS)[-1].startswith("Accounting warned of other months: ")
+
+
 def test_notes_of_nothing_are_what_always_holds() -> None:
     assert weighed(ENTRIES[:0], FOUND[:0], MONTHS) == Notes([], [], FIXED)
