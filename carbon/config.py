@@ -83,10 +83,15 @@ class Settings(NamedTuple):
 
     @property
     def draws(self) -> Draws:
-        """How ranges are drawn: number, seed, and the tables whose shares hold."""
+        """How ranges of the ledger are drawn: number, seed, the tables that it kept, and where those that hold now are.
+
+        Raises LedgerError for a ledger that cannot be read.
+        """
+        from carbon.ledger.spreads import spreads
         from carbon.report.ranges import Draws
 
-        return Draws(int(self.number("uncertainty.draws")), int(self.number("uncertainty.seed")), self.own_tables)
+        count, seed = (int(self.number(f"uncertainty.{name}")) for name in ("draws", "seed"))
+        return Draws(count, seed, self.own_tables, spreads(self.path("ledger.path")))
 
     @property
     def own_tables(self) -> str:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from carbon.config import FILE
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.findings import ERROR, Findings
 from carbon.core.progress import stage
 from carbon.core.time import cell_of, month_number, month_range_us, month_text, to_us, us_of
 from carbon.embodied import assembled, dialect_of, embodied_lines, inventory_of, read_register, use_of
 from carbon.grid.dataset import check_nested
+from carbon.grid.uncertainty import table_of
 from carbon.ledger.store import Ledger, Posting
 from carbon.market import demand_of_sums, drawn_later, earlier_energy, market_based, no_energy, read_supply, tell
 from carbon.readers.files import find_files
@@ -102,7 +104,9 @@ def account(
     if dry_run:
         return Outcome(reckoned, planned.posting if planned else None)
     stage(progress, "posting")
-    posting = ledger.post(reckoned.lines, findings=list(reckoned.findings), **arguments)
+    posting = ledger.post(
+        reckoned.lines, findings=list(reckoned.findings), table=table_of(settings.own_tables), **arguments
+    )
     if rename and posting is None:
         ledger.rename()
     return Outcome(reckoned, posting)
@@ -136,6 +140,7 @@ def reckon(
     Estimates of hardware's lives that the ledger has charged by stand, unless they are to be made `anew`.
     """
     findings = Findings()
+    _tell_nameless(settings, findings)
     dialect = dialect_of(settings, now)
     nodes = read_register(settings, dialect, findings)
     inventory = inventory_of(settings, dialect, nodes, findings)
@@ -165,6 +170,15 @@ def reckon(
     _tell_in_progress(months[-1], to_us(now), settings.text("inputs.nodes"), findings)
     drawn = _drawn_later(settings, window, months) if supply.id else ""
     return Reckoned(window.lines(lines), months, uncovered, findings, names, stream.rows, drawn)
+
+
+def _tell_nameless(settings: Settings, findings: Findings) -> None:
+    """Say that nobody can tell whose ledger it is, where the entity has no name."""
+    if not settings.text("entity.name"):
+        findings.warning(
+            "no-entity-name", "is empty: the ledger tells nobody whose it is, and any project may post to it",
+            "write the name of the entity", file=FILE, column="entity.name",
+        )  # fmt: skip
 
 
 def _check_finite(lines: pd.DataFrame, name: str, findings: Findings) -> None:

@@ -9,10 +9,13 @@ import pandas as pd
 
 from carbon.core.errors import NotFoundError
 from carbon.core.progress import stage
+from carbon.core.time import month_text
+from carbon.grid.uncertainty import table_of
 from carbon.ledger.codes import codes
 from carbon.ledger.reconcile import normal_lines
 from carbon.ledger.store import Ledger
 from carbon.pipeline import Outcome, reckon
+from carbon.report.monthly import nothing_posted
 from carbon.scope2.lines import ENERGY_PHASES
 from carbon.scope2.supply import KINDS
 from carbon.window import EVERYTHING
@@ -39,14 +42,15 @@ def settle(
     """Post reversals and replacements of provisional energy entries for which every figure is final now; nothing else.
 
     Entries of one node, cell of time, place and work settle together, on each energy basis apart, when their energy [kWh] is
-    what it was: rows that came or changed are for `account`. Raises NotFoundError for a ledger without entries,
-    InputError with every finding when one is an error.
+    what it was: rows that came or changed are for `account`. Raises NotFoundError for a ledger without entries, or without
+    any of the months of the window, InputError with every finding when one is an error.
     """
     ledger = Ledger(settings.path("ledger.path"), settings.text("entity.name"))
     ledger.require_own()
     held = ledger.restated().live()
     if held.empty:
         raise NotFoundError("the ledger has no entries yet; run `carbon account` first")
+    _require_months(held["period"], window)
     reckoned = reckon(settings, now=now, window=window, progress=progress)
     reckoned.findings.raise_errors()
     lines = _energy_lines(window.lines(normal_lines(reckoned.lines)))
@@ -69,7 +73,17 @@ def settle(
         planned = ledger.plan(desired, **arguments)  # type: ignore[arg-type]
         return Outcome(reckoned, planned.posting if planned else None)
     stage(progress, "posting")
-    return Outcome(reckoned, ledger.post(desired, findings=list(reckoned.findings), **arguments))  # type: ignore[arg-type]
+    told = {"findings": list(reckoned.findings), "table": table_of(settings.own_tables)}
+    return Outcome(reckoned, ledger.post(desired, **told, **arguments))  # type: ignore[arg-type]
+
+
+def _require_months(posted: pd.Series, window: Window) -> None:
+    """Raise NotFoundError where the ledger has no entry of any month of the window."""
+    if window.start_us is None or window.end_us is None:
+        return
+    months = [month_text(number) for number in window.months(window.start_us, window.end_us)]
+    if not posted.isin(months).any():
+        raise nothing_posted(months, posted)
 
 
 def settled(entries: pd.DataFrame, lines: pd.DataFrame) -> pd.Index:

@@ -133,8 +133,9 @@ OWN_ROWS = (
     ),
     (
         "uncertainty",
-        "How far figures spread, behind [ranges](methods.md#uncertainty). Your row of a key holds. Reports read it as "
-        "`account` did: account again after a change.",
+        "How far figures spread, behind [ranges](methods.md#uncertainty). Your row of a key holds. Each posting "
+        "keeps the table that it was reckoned with, and [ranges go by that](ledger.md#what-ranges-go-by): account again after a "
+        "change.",
         {
             "key*": "as in the bundled table", "gsd2*": "squared geometric standard deviation, 1 (exact) or more",
             "pedigree": "scores from 1 to 5 that widen it, such as 2;2;3;1;3;1: reliability, completeness, temporal, "

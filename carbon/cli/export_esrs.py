@@ -79,13 +79,13 @@ def _revenue(found: Chosen, revenue: float | None, currency: str | None) -> Reve
 
 
 def _year_before(found: Chosen, as_of: str | None) -> Compared:
-    """The same months a year before, where the ledger has all of them on both energy bases."""
+    """The same months a year before, as restated, where the ledger has all of them on both energy bases."""
     from carbon.core.time import month_number, month_text
     from carbon.exports.esrs import NOTHING, Compared
     from carbon.report.monthly import ENERGY, month_spans, require_energy_basis
 
     months = [month_text(month_number(month) - 12) for month in found.months]
-    entries = found.ledger.live(as_of, months)
+    entries = found.ledger.restated().live(as_of, months)
     if entries.empty:
         return NOTHING
     if set(entries["period"]) != set(months):
@@ -99,14 +99,15 @@ def _year_before(found: Chosen, as_of: str | None) -> Compared:
 
 
 def _base(found: Chosen, year: int | None, as_of: str | None) -> Compared:
-    """The base year, as the ledger has it. Raises NotFoundError where it has no entry of it."""
+    """The base year, as restated. Raises NotFoundError where the ledger has no entry of it."""
     from carbon.exports.esrs import NOTHING, Compared
     from carbon.report.monthly import month_spans, months_of, nothing_posted
 
     if year is None:
         return NOTHING
     months = months_of(f"{year:04d}")
-    entries = found.ledger.live(as_of, months)
+    ledger = found.ledger.restated()
+    entries = ledger.live(as_of, months)
     if entries.empty:
-        raise nothing_posted(months, found.ledger.live(as_of, columns=("period",))["period"])
+        raise nothing_posted(months, ledger.live(as_of, columns=("period",))["period"])
     return Compared(entries, f"base_year is {month_spans(entries['period'])}, as restated")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from carbon.cli.base import compared, judged
-from carbon.cli.common import AsOfOption, OutputOption, console, emit, guarded, now, settings_of
+from carbon.cli.common import AsOfOption, OutputOption, console, emit, guarded, now, settings_of, show_findings
 from carbon.cli.paging import write_page
 from carbon.cli.rolling import View, answer
 from carbon.cli.units import PerUnit
@@ -103,6 +103,7 @@ def report(
     """Emissions of a period by scope, category and phase; the rows add up to the statement's total."""
     settings = settings_of(context)
     require_posted(settings, as_of)
+    _tell_doubts(settings)
     rolls = rolling is not None or daily or days is not None
     _require_one(rolls=rolls, against=against is not None, intensity=intensity, restated=restated)
     words = [word.strip() for word in by.split(",") if word.strip()]
@@ -130,6 +131,17 @@ def _require_one(*, rolls: bool, against: bool, intensity: bool, restated: bool)
         raise UsageError("--against does not go with --rolling and --daily; ask for one of them")
     if rolls and restated:
         raise UsageError("--restated does not go with --rolling and --daily: a window goes by each entry's own time")
+
+
+def _tell_doubts(settings: Settings) -> None:
+    """Warn where the newest commits of the ledger show that something was changed; a look at a few small files."""
+    from carbon.core.findings import Findings
+    from carbon.ledger.store import Ledger
+
+    path, findings = settings.path("ledger.path"), Findings()
+    for doubt in Ledger(path).doubts():
+        findings.warning("ledger-changed", doubt, "`carbon ledger verify` tells all", file=settings.text("ledger.path"))
+    show_findings(list(findings))
 
 
 def _page(settings: Settings, asked: Asked, output: Path | None, *, plain: bool) -> None:
@@ -175,8 +187,9 @@ def print_month(
 
     booked, ledger = Ledger(settings.path("ledger.path")), ledger_of(settings, restated=restated)
     wanted = period or last_month(settings, as_of)
-    names = (*SHOWN, "entry") if booked.closed().number else SHOWN  # else no reversal stands beside what it takes back
-    entries = ledger.live(as_of, months_of(wanted), names, coded=True)
+    draws = settings.draws
+    entry = ("entry",) if booked.closed().number else ()  # else no reversal stands beside what it takes back
+    entries = ledger.live(as_of, months_of(wanted), (*SHOWN, *entry, *draws.needs), coded=True)
     told = booked.findings(months_of(wanted), as_of)
     told_of_months = [] if restated else month_notes(booked, months_of(wanted), as_of, energy, hardware)
     print_report(
@@ -199,7 +212,7 @@ def print_month(
             ],
         ),
         change=_change(settings, ledger, months_of(wanted), energy, hardware, as_of),
-        draws=settings.draws,
+        draws=draws,
         moved=movement(ledger.entries(as_of, months_of(wanted), MOVED, coded=True), energy, hardware),
     )
 

@@ -64,7 +64,8 @@ def _print_window(settings: Settings, ledger: Ledger, view: View) -> None:
     from carbon.report.running import edge_note
     from carbon.report.settledness import MOVED, movement
 
-    found = rolled(ledger, view.rolling or "", months_of(view.period) if view.period else (), view.as_of, SHOWN)
+    period, names = months_of(view.period) if view.period else (), (*SHOWN, *view.draws.needs)
+    found = rolled(ledger, view.rolling or "", period, view.as_of, names)
     told = ledger.findings(found.span.months, view.as_of)
     edge = edge_note(found, view.energy, view.hardware)
     notes = weighed(found.entries, told, found.span.months, view.hardware, edge)

@@ -6,6 +6,7 @@ import csv
 import math
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ ENERGY_PHASES = ("use", "upstream", "losses")
 KG_PER_TONNE = 1000.0
 UNKNOWN = math.nan
 _LISTED = 12
+_ROUNDING = (
+    1e-12  # of the amounts: a thousand times below what the ledger's figures agree to, far above their last digits
+)
 _FOLDER = Path(__file__).parent / "lines"
 
 
@@ -50,12 +54,23 @@ def total(values: pd.Series) -> float:
     return math.fsum(known) if known else UNKNOWN
 
 
+def net(values: pd.Series) -> float:
+    """As `total`, but 0 where amounts and what takes them back leave no more than their rounding: no share of anything."""
+    found, known = total(values), values.dropna()
+    return 0.0 if abs(found) <= _ROUNDING * math.fsum(known.abs().tolist()) else found
+
+
 def ratio(part: float, whole: float, times: float = 1.0) -> float:
-    """part / whole x times; NaN where one of them is not known, the whole is not above 0 or there is no such number."""
+    """part / whole x times, the float64 nearest to it, so that all of a whole is 1 x times.
+
+    NaN where one of them is not known, the whole is not above 0 or there is no such number.
+    """
     if not (math.isfinite(part) and math.isfinite(whole) and whole > 0):
         return UNKNOWN
-    found = part * times / whole
-    return found if math.isfinite(found) else UNKNOWN
+    try:
+        return float(Fraction(part) * Fraction(times) / Fraction(whole))
+    except OverflowError:
+        return UNKNOWN
 
 
 def part_of(part: float, whole: float, times: float = 1.0) -> float:

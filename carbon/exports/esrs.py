@@ -18,6 +18,7 @@ from carbon.exports.common import (
     lines_of,
     listed,
     methods_text,
+    net,
     percent_of,
     primary_share,
     ratio,
@@ -123,13 +124,13 @@ def _instruments(second: pd.DataFrame) -> Figures:
     """Shares [%] of contractual instruments in market-based Scope 2."""
     covered = second[second["factor_kind"].isin(list(INSTRUMENTS))]
     bundled = covered[covered["factor_kind"].map(INSTRUMENTS).astype(bool)]
-    load, held, with_energy = (total(some["energy_kwh"]) for some in (second, covered, bundled))
+    load, held, with_energy = (net(some["energy_kwh"]) for some in (second, covered, bundled))
     return {
         "instruments-energy": percent_of(held, load),
-        "instruments-emissions": percent_of(total(covered["kgco2e"]), total(second["kgco2e"])),
+        "instruments-emissions": percent_of(net(covered["kgco2e"]), net(second["kgco2e"])),
         "bundled-energy": percent_of(with_energy, load),
         "bundled": percent_of(with_energy, held),
-        "unbundled": percent_of(total(covered.drop(bundled.index)["energy_kwh"]), held),
+        "unbundled": percent_of(net(covered.drop(bundled.index)["energy_kwh"]), held),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.core.errors import UsageError
 from carbon.core.spread import PEDIGREE, pedigree_gsd2, sigma_of, unversioned
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 EXACT_ENERGY = ("certificate", "contract", "supplier", "sss")
 
 Terms = tuple[tuple[str, float], ...]
+
+
+class Table(NamedTuple):
+    """GSD2 [1] by key, and the zones that are a part of a country, whose yearly means are a finer figure."""
+
+    figures: Mapping[str, float]
+    parts: frozenset[str]
 
 
 @cache
@@ -31,27 +38,37 @@ def figures(own: str = "") -> Mapping[str, float]:
     return found
 
 
-def factor_terms(kind: str, tier: str, status: str, factor: str, own: str = "") -> Terms:
+@cache
+def table_of(own: str = "") -> Table:
+    """The table that holds now, rows of the folder `own` first. Raises as `figures` does."""
+    return Table(figures(own), frozenset(name for name, zone in zones(own).items() if zone.parent))
+
+
+def completed(table: Table, own: str = "") -> Table:
+    """A table that was kept, with what it does not say from that which holds now."""
+    return table._replace(figures={**figures(own), **table.figures})
+
+
+def factor_terms(kind: str, tier: str, status: str, factor: str, own: str | Table = "") -> Terms:
     """Ids and sigma [1] of the factors that an energy entry cites (its columns factor_kind, tier, status, factor).
 
-    A losses entry cites two, `A x B`: the intensity and the rate.
+    A losses entry cites two, `A x B`: the intensity and the rate. `own` is a folder as of `figures`, or a table.
     """
-    table = figures(own)
+    table, parts = own if isinstance(own, Table) else table_of(own)
     first, _, second = factor.partition(" x ")
     if kind in (*EXACT_ENERGY, "residual-mix", "fossil", "upstream"):
         return ((unversioned(first), sigma_of(table[kind])),)
-    term = (unversioned(first), sigma_of(table[_grade(tier, status, first, own)]))
+    term = (unversioned(first), sigma_of(table[_grade(tier, status, first, parts)]))
     return (term, (unversioned(second), sigma_of(table["losses"]))) if second else (term,)
 
 
-def _grade(tier: str, status: str, factor: str, own: str) -> str:
+def _grade(tier: str, status: str, factor: str, parts: frozenset[str]) -> str:
     """Row of the table that an intensity of the grid takes."""
     if tier == "measured":
         return "measured-final" if status == "settled" else "measured"
     if tier == "typical":
         return tier
-    zone = zones(own).get(factor.split("/")[0])
-    return "annual-zone" if zone is not None and zone.parent else "annual"
+    return "annual-zone" if factor.split("/")[0] in parts else "annual"
 
 
 def _gsd2(row: Mapping[str, str]) -> float:

@@ -70,9 +70,13 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
 def number(lines: pd.DataFrame, posting: int, recorded_at: datetime, previous: str) -> pa.Table:
     """Entries of a posting from lines with `period`, `reverses`, `cause` and `reason`: numbered, dated, digested."""
-    table = to_table(lines)
-    table = _set(table, "posting", pa.array(np.full(len(lines), posting)))
-    table = _set(table, "entry", entry_ids(posting, len(lines)))
+    return numbered(to_table(lines), posting, recorded_at, previous)
+
+
+def numbered(lines: pa.Table, posting: int, recorded_at: datetime, previous: str) -> pa.Table:
+    """The same of lines that `to_table` gave."""
+    table = _set(lines, "posting", pa.array(np.full(lines.num_rows, posting)))
+    table = _set(table, "entry", entry_ids(posting, lines.num_rows))
     table = _fill(table, "recorded_at", recorded_at)
     table = _fill(table, "previous", previous)
     return _fill(table, "digest", digest(table, previous))

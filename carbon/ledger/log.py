@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from carbon.ledger.place import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from carbon.ledger.place import Place
 
@@ -31,6 +33,23 @@ class Commit(NamedTuple):
 def commit_file(path: Place, version: int) -> Place:
     """The file of a version's commit, whether it is there or not."""
     return path / LOG / f"{version:020d}.json"
+
+
+def log_names(path: Place) -> list[str]:
+    """Names of the files of a log, in no order; none where there is no log. Thousands are listed, not looked at."""
+    folder = path / LOG
+    try:
+        if isinstance(folder, Path):
+            return os.listdir(folder)  # noqa: PTH208
+        return [file.name for file in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+
+
+def versions(names: Iterable[str]) -> list[int]:
+    """Versions of the commits among the names of files, the newest first."""
+    numbers = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return sorted((int(number) for number in numbers if number.isdecimal()), reverse=True)
 
 
 def commit_info(path: Place, version: int) -> dict[str, Any]:
@@ -117,8 +136,7 @@ def object_of(text: object) -> dict[str, Any]:
 def log_faults(path: Place, version: int | None = None) -> Iterator[str]:
     """Faults of all commits up to a version, or up to the newest file when None."""
     if version is None:
-        names = [file.stem for file in (path / LOG).glob("*.json") if file.stem.isdecimal()]
-        version = max((int(name) for name in names), default=-1)
+        version = max(versions(log_names(path)), default=-1)
     for number in range(version + 1):
         fault = commit_fault(path, number)
         if fault:

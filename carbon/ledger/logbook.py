@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from carbon.ledger.files import PARTITION, DataFile, data_files
-from carbon.ledger.log import APPLICATION, LOG, commit_file, commit_info, object_of
+from carbon.ledger.log import APPLICATION, LOG, commit_fault, commit_file, commit_info, log_names, object_of, versions
 from carbon.ledger.place import name_in, source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from deltalake import DeltaTable
 
@@ -61,7 +61,7 @@ def sealed(path: Place, version: int, metadata: Mapping[str, str]) -> dict[str, 
     """
     before = _sha256(commit_file(path, version))
     told = {**metadata, LINK: json.dumps({"version": version, "sha256": before})}
-    newest = _checkpoint(path)
+    newest = _checkpoint(path, log_names(path))
     if newest is not None:
         told[CHECKPOINT] = json.dumps({"name": newest.name, "sha256": _sha256(newest)})
     return {**told, SEAL: _seal(told)}
@@ -107,10 +107,11 @@ def changed_checkpoint(path: Place) -> str:
 
     To be asked before Delta reads it: over some changed bytes Delta's reader never comes back.
     """
-    newest = _checkpoint(path)
+    names = log_names(path)
+    newest = _checkpoint(path, names)
     if newest is None:
         return ""
-    told = next((digest for name, digest in _told_checkpoints(path, newest) if name == newest.name), "")
+    told = next((digest for name, digest in _told_checkpoints(path, newest, names) if name == newest.name), "")
     try:
         if told and _sha256(newest) == told:
             return ""
@@ -122,11 +123,10 @@ def changed_checkpoint(path: Place) -> str:
     return f"{newest}: this checkpoint was changed or cannot be read; {checkpoint_mend(path)}"
 
 
-def _told_checkpoints(path: Place, checkpoint: Place) -> Iterator[tuple[str, str]]:
+def _told_checkpoints(path: Place, checkpoint: Place, names: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Names and SHA-256 of checkpoints as the commits after one tell them, the newest first."""
-    names = (file.stem for file in (path / LOG).glob("*.json"))
-    versions = sorted((int(name) for name in names if name.isdecimal()), reverse=True)
-    for version in takewhile(lambda version: version > int(checkpoint.name.split(".")[0]), versions):
+    after = int(checkpoint.name.split(".")[0])
+    for version in takewhile(lambda version: version > after, versions(names)):
         try:
             told = object_of(commit_info(path, version).get(CHECKPOINT))
         except _UNREADABLE:
@@ -135,10 +135,11 @@ def _told_checkpoints(path: Place, checkpoint: Place) -> Iterator[tuple[str, str
             yield str(told.get("name")), str(told.get("sha256"))
 
 
-def _checkpoint(path: Place) -> Place | None:
-    """The newest checkpoint of a log."""
-    found = [file for file in (path / LOG).glob("*.checkpoint*.parquet") if file.name.split(".")[0].isdecimal()]
-    return max(found, key=lambda file: file.name, default=None)
+def _checkpoint(path: Place, names: Iterable[str]) -> Place | None:
+    """The newest checkpoint of a log that has files of these names."""
+    some = [name for name in names if ".checkpoint" in name and name.endswith(".parquet")]
+    some = [name for name in some if name.split(".")[0].isdecimal()]
+    return path / LOG / max(some) if some else None
 
 
 def _sha256(file: Place) -> str:
@@ -172,7 +173,25 @@ def _seal(told: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(ours, sort_keys=True).encode()).hexdigest()
 
 
-def _commit_faults(path: Place, commits: Sequence[Logged], commit: Logged) -> Iterator[str]:
+def newest_faults(path: Place, most: int = 10) -> Iterator[str]:
+    """What does not hold of the newest commits alone: their seals, and that each was made on the one before it.
+
+    A few small files, so that whoever only reads can ask; `carbon ledger verify` looks at all of it.
+    """
+    newest = versions(log_names(path))[: most + 1]
+    commits: dict[int, Logged] = {}
+    for version in newest:
+        try:
+            commits[version] = _read(path, version)
+        except _UNREADABLE:
+            yield commit_fault(path, version)
+    for commit in commits.values():
+        before = object_of(commit.info.get(LINK)).get("version")
+        if before is None or before in commits:
+            yield from _commit_faults(path, commits, commit)
+
+
+def _commit_faults(path: Place, commits: Mapping[int, Logged] | Sequence[Logged], commit: Logged) -> Iterator[str]:
     """Whether a commit tells what it told when it was made, and was made on the commit that is there now."""
     info, file = commit.info, commit_file(path, commit.version)
     if SEAL in info and info[SEAL] != _seal(info):

@@ -21,8 +21,16 @@ def owner(path: Place, table: DeltaTable) -> str:
 
 
 def require_owner(path: Place, table: DeltaTable, entity: str) -> None:
-    """Raise LedgerError where the ledger is another entity's. An entity or ledger without a name is none other."""
-    known = owner(path, table) if entity else ""
+    """Raise LedgerError where the ledger is another entity's, or that of any while this one has no name.
+
+    A ledger without a name, as of a project that had none, takes any.
+    """
+    known = owner(path, table)
+    if known and not entity:
+        raise LedgerError(
+            f"{path}: this ledger belongs to {known!r}, and the project says no name; nothing was posted; set `name` under "
+            f"[entity] to {known!r} where it is the same entity, else give the project a `path` of its own under [ledger]"
+        )
     if known and known != entity:
         raise LedgerError(
             f"{path}: this ledger belongs to {known!r}, and the project to {entity!r}; nothing was posted; give the project "

@@ -76,7 +76,7 @@ def export(
         _write(place / "entries.csv", packed, progress)
         pq.write_table(to_table(packed), place / "entries.parquet")
         _write(place / "digests.csv", digests)
-        _write(place / "closings.csv", ledger.closings())
+        _write(place / "closings.csv", _closings(ledger))
         _write(place / "totals.csv", _totals(entries, packed))
         _write(place / "factors.csv", factors(packed, inputs))
         _write(place / "sources.csv", sources(packed, inputs))
@@ -131,6 +131,12 @@ def _digests(entries: pd.DataFrame, packed: pd.DataFrame) -> pd.DataFrame:
     found = grouped[list(_POSTING[1:])].first().assign(entries=grouped.size()).reset_index()
     inside = found["posting"].isin(packed["posting"].unique())
     return found.assign(packed=inside.map({True: "yes", False: "no"}))
+
+
+def _closings(ledger: Ledger) -> pd.DataFrame:
+    """Closings and reopenings, each time in the words that its digest is of."""
+    found = ledger.closings()
+    return found.assign(recorded_at=[time.isoformat() for time in found["recorded_at"].dt.to_pydatetime()])
 
 
 def _totals(entries: pd.DataFrame, packed: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,9 @@ from carbon.ledger.delta import EMPTY, Head, closing_state, head, open_table, pe
 from carbon.ledger.entries import SCHEMA, in_order, to_frame
 from carbon.ledger.files import data_files, fields_of, read_file
 from carbon.ledger.log import infos
+from carbon.ledger.logbook import newest_faults
 from carbon.ledger.restated import Restated
+from carbon.ledger.spreads import spreads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from carbon.ledger.place import Place
+    from carbon.ledger.spreads import Spreads
 
 _ORDER = ("posting", "entry", "recorded_at")
 _PAIRS = ("entry", "reverses", "period")
@@ -103,7 +107,7 @@ class Reader:
         until, table = _known_until(as_of), open_table(self.path)
         found = closings(infos(self.path, table.version())) if table is not None else []
         frame = pd.DataFrame(found, columns=list(Closing._fields))
-        frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True).dt.as_unit("us")
+        frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True, format="ISO8601").dt.as_unit("us")
         return frame if until is None else frame[frame["recorded_at"] <= until]
 
     def months(self) -> list[str]:
@@ -137,6 +141,20 @@ class Reader:
                 f"{self.path}: the findings kept with a commit cannot be read; see `carbon ledger verify`, and restore "
                 "the ledger from a copy"
             ) from error
+
+    def doubts(self) -> list[str]:
+        """What the newest commits alone show not to be as it was posted; `verify` looks at all. Nothing of a store, where
+        each commit would be a request.
+        """
+        return list(newest_faults(self.path)) if isinstance(self.path, Path) else []
+
+    def spreads(self) -> Spreads:
+        """Tables of uncertainty that postings were reckoned with, each with the first posting it is of, the oldest first.
+
+        Postings before the first have none: a ledger of an older version, or made from Python without one. Raises
+        LedgerError for a commit that cannot be read.
+        """
+        return spreads(self.path)
 
     def postings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
         """One row a posting: posting, recorded_at, entries, reversals, kgco2e [kg], cause, reason, digest.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from carbon.ledger.spreads import Spreads
     from carbon.ledger.views import Closable
 
 
@@ -62,6 +63,10 @@ class Restated(NamedTuple):
         found = live(self.entries(as_of, periods, needed)).reset_index(drop=True)
         found = found if columns is None else found[list(columns)]
         return found.astype(dict.fromkeys(found.select_dtypes("str"), "category")) if coded else found
+
+    def spreads(self) -> Spreads:
+        """Tables of uncertainty by posting, as Ledger.spreads gives them."""
+        return self.ledger.spreads()
 
     def months(self) -> list[str]:
         """Months (`YYYY-MM`) that entries are about, sorted."""

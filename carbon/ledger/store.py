@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from carbon.core.errors import LedgerError, NotFoundError
 from carbon.core.time import month_number
-from carbon.ledger import kept
+from carbon.ledger import kept, spreads
 from carbon.ledger.closing import NEVER, Closing, State, book, closing, own_month, reopening
 from carbon.ledger.compact import tidy
 from carbon.ledger.delta import (
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from carbon.core.findings import Finding
+    from carbon.grid.uncertainty import Table
     from carbon.ledger.place import Place
 
     Inside = Callable[[pd.DataFrame], pd.DataFrame]
@@ -79,11 +80,11 @@ class Ledger(Reader):
     Every method reads the table anew, so that postings of other processes are seen.
     """
 
-    def __init__(self, path: str | Place, entity: str = "", renamed: bool = False) -> None:
+    def __init__(self, path: str | Place, entity: str | None = None, renamed: bool = False) -> None:
         """Name the folder, or `s3://bucket/prefix`, and the entity that posts to it; nothing is read or made yet.
 
-        A ledger that belongs to another entity refuses postings, unless it is the same one `renamed`; without a name
-        nobody is refused. Raises UsageError for another address.
+        A ledger that belongs to another entity refuses postings, unless it is the same one `renamed`, and so it does where
+        the name of the entity is empty; None does not ask whose it is. Raises UsageError for another address.
         """
         self.path, self.entity, self._renamed = place_of(path), entity, renamed
 
@@ -123,7 +124,7 @@ class Ledger(Reader):
     def post(
         self, desired: pd.DataFrame, *, months: Sequence[str], recorded_at: datetime | Clock, cause: str = "", reason: str = "",
         remove: bool = False, known_files: Iterable[str] = (), inside: Inside | None = None,
-        findings: Iterable[Finding] = (),
+        findings: Iterable[Finding] = (), table: Table | None = None,
     ) -> Posting | None:  # fmt: skip
         """Make the ledger say `desired` for `months`, as one posting; None when it says so already.
 
@@ -133,7 +134,8 @@ class Ledger(Reader):
         read; it is moved up to that of the newest posting when it is before. `known_files`: files that were read, with or
         without rows.
         `inside` picks the entries that are compared, when `desired` covers only part of the months. `findings`, at most
-        100, are kept with the commit for `Ledger.findings`; they are not part of the digest.
+        100, are kept with the commit for `Ledger.findings`, and so is `table`, that of uncertainty by which `gsd2` was reckoned,
+        for the ranges of reports; neither is part of the digest. Without a `table` that of the posting before it stands.
 
         Raises InputError for a node and month, or a file, that had posted activity and has none in `desired`, unless
         `remove`; LedgerError when the ledger cannot be read or written, or its newest posting is not as it was posted,
@@ -144,13 +146,15 @@ class Ledger(Reader):
         told |= {ENTITY: self.entity} if self.entity else {}
 
         def attempt() -> Posting | None:
-            table = self._open_own()
-            state = NEVER if table is None else closing_state(self.path, table)
-            found = self._difference(table, lines, months, recorded_at, cause, reason, known, inside, state)
+            here = self._open_own()
+            state = NEVER if here is None else closing_state(self.path, here)
+            found = self._difference(here, lines, months, recorded_at, cause, reason, known, inside, state)
             if found is not None:
-                append(self.path, self._create() if table is None else table, found.entries, told | state.told())
-                if table is not None:
-                    tidy(self.path, table, found.entries["period"].unique().to_pylist())
+                into = self._create() if here is None else here
+                spread = spreads.told(self.path, into.version(), table)
+                append(self.path, into, found.entries, told | state.told() | spread)
+                if here is not None:
+                    tidy(self.path, here, found.entries["period"].unique().to_pylist())
             return found.posting if found else None
 
         return self._in_turn(attempt)
@@ -174,7 +178,7 @@ class Ledger(Reader):
     def _open_own(self) -> DeltaTable | None:
         """The table; raises LedgerError where it is another entity's."""
         table = open_table(self.path)
-        if table is not None and not self._renamed:
+        if table is not None and self.entity is not None and not (self._renamed and self.entity):
             require_owner(self.path, table, self.entity)
         return table
 

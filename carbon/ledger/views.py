@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from carbon.ledger.closing import State
+    from carbon.ledger.spreads import Spreads
 
 
 class Live(Protocol):
@@ -51,11 +52,19 @@ class Dated(Live, Protocol):
         """Months (`YYYY-MM`) that have entries, sorted."""
 
 
+@runtime_checkable
+class Spread(Protocol):
+    """Something that tells the tables of uncertainty that its postings were reckoned with."""
+
+    def spreads(self) -> Spreads:
+        """The tables, each with the first posting that it is of, the oldest first."""
+
+
 class Kept(Posted, Dated, Protocol):
     """All entries, the live ones, and their months."""
 
 
-class Closable(Kept, Protocol):
+class Closable(Kept, Spread, Protocol):
     """The same with what is closed."""
 
     def closings(self, as_of: str | datetime | None = None) -> pd.DataFrame:

@@ -100,9 +100,10 @@ class Facts(NamedTuple):
 
 
 class _Narrow(NamedTuple):
-    """A ledger of which a page reads the columns that it needs, text as places in a dictionary."""
+    """A ledger of which a page reads the columns that it and its ranges need, text as places in a dictionary."""
 
     ledger: Ledger | Restated
+    needs: tuple[str, ...]
 
     def live(
         self,
@@ -113,7 +114,7 @@ class _Narrow(NamedTuple):
         coded: bool = True,
     ) -> pd.DataFrame:
         """Live entries, their `columns` or those that a page needs."""
-        return self.ledger.live(as_of, periods, columns or _NEEDED, coded=coded)
+        return self.ledger.live(as_of, periods, columns or (*_NEEDED, *self.needs), coded=coded)
 
 
 def gather(settings: Settings, wish: Wish, now: datetime) -> Facts:
@@ -121,8 +122,8 @@ def gather(settings: Settings, wish: Wish, now: datetime) -> Facts:
     booked = Ledger(settings.path("ledger.path"))
     view = booked.restated() if wish.restated else booked
     words = groupings(wish.by)
-    found = asked(_Narrow(view), wish.period, wish.energy, wish.hardware, wish.as_of)
     draws = settings.draws
+    found = asked(_Narrow(view, draws.needs), wish.period, wish.energy, wish.hardware, wish.as_of)
     frame = report(Held(found.entries), wish.period, words, wish.energy, wish.hardware, **draws._asdict())
     trend = trend_months(found.months)
     summed = cells(found.lines, [*(words or USUAL), *({"activity"} - set(words))])

@@ -65,7 +65,7 @@ def print_report(
     told_apart = [*words, *({"activity"} - set(words))]  # hardware that nobody used from that of no work
     frame = report(ledger, period, told_apart, energy, hardware, as_of, **draws._asdict())
     midnight = " 00:00 UTC" if isinstance(as_of, str) and is_day(as_of) else ""
-    entries = ledger.live(as_of=as_of, periods=months_of(period), columns=SHOWN, coded=True)
+    entries = ledger.live(as_of=as_of, periods=months_of(period), columns=(*SHOWN, *draws.needs), coded=True)
     products = intensities(entries, "product", energy, hardware) if "product" in groupings(by) else None
     work = render_intensities(intensities(entries, (), energy, hardware), products, console.width)
     known = f", as known at {as_of}{midnight}" if as_of else ""

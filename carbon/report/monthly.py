@@ -11,9 +11,10 @@ from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.schema import columns
 from carbon.core.sums import sum_of
 from carbon.core.time import month_number, month_text, parse_period
+from carbon.ledger.views import Spread
 from carbon.report.fold import fold
 from carbon.report.groups import numbered
-from carbon.report.ranges import BEHIND, GENERATOR, Draws, ranges_of
+from carbon.report.ranges import BEHIND, GENERATOR, TABLE, Draws, ranges_of
 from carbon.report.rolling import rolled
 from carbon.report.shares import provisional_shares
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from carbon.ledger.spreads import Spreads
     from carbon.ledger.views import Dated, Live
     from carbon.report.fold import Folded
 
@@ -55,6 +57,7 @@ def report(
     draws: int = 10_000,
     seed: int = 1,
     tables: str = "",
+    kept: Spreads | None = None,
     rolling: str | None = None,
 ) -> pd.DataFrame:
     """The report table of a period: energy_kwh [kWh], kgco2e [kg], provisional_share [1]; its rows add up to the total.
@@ -63,8 +66,9 @@ def report(
     energy that the ledger has; a month is then its part in the window (carbon.report.rolling).
     `period` is `2026-10`, `2026-Q4`, `2026` or several of them; `by` holds words of GROUPINGS. One row for each
     combination of month, by, scope, category, phase, basis and tier, sorted. `kgco2e_low` and `kgco2e_high` [kg] hold 95 %
-    of so many `draws` (carbon.report.ranges); `tables` is the folder of tables of one's own that the entries were reckoned
-    with ([grid] data). The range of the total, which is not the sum of the rows', is in `attrs` with draws and seed.
+    of so many `draws` (carbon.report.ranges), by the tables of uncertainty that postings were reckoned with: those that the
+    ledger `kept` (None: it is asked), and for postings that kept none that in the folder `tables` ([grid] data).
+    The range of the total, which is not the sum of the rows', is in `attrs` with draws and seed.
     Raises UsageError for a word or a number that is none, NotFoundError where the ledger has no entry of the period or the
     statement.
     """
@@ -74,19 +78,25 @@ def report(
             f"draws must be {LEAST_DRAWS} to {MOST_DRAWS:,} and the seed 0 or more, not {draws} and {seed}"
         )
     _check_bases(energy, hardware)
-    needed = [*dict.fromkeys((*NEEDED, *words))]
+    drawn = Draws(draws, seed, tables, _kept(ledger) if kept is None else kept)
+    needed = [*dict.fromkeys((*NEEDED, *words, *drawn.needs))]
     if rolling is not None:
         ledger = rolled(cast("Dated", ledger), rolling, months, as_of, (*needed, "start", "end"))
         months = ledger.span.months
     entries = ledger.live(as_of=as_of, periods=months, columns=needed, coded=True)
     if entries.empty:
         raise nothing_posted(months, ledger.live(as_of=as_of, columns=("period",), coded=True)["period"])
-    folded = fold(entries, _folded_by(words))
+    folded = fold(drawn.marked(entries), _folded_by(words, drawn))
     require_energy_basis(folded.heads, energy)
     rows = statement(folded.heads, energy, hardware).index.to_numpy()
     if not len(rows):
         raise nothing_on_basis(months, folded.heads, energy, hardware)
-    return _summary(folded.take(rows), words, Draws(draws, seed, tables))
+    return _summary(folded.take(rows), words, drawn)
+
+
+def _kept(ledger: Live) -> Spreads:
+    """The tables that a ledger kept; none of entries at hand."""
+    return ledger.spreads() if isinstance(ledger, Spread) else ()
 
 
 def statement(entries: pd.DataFrame, energy: str = "location", hardware: str = "amortised") -> pd.DataFrame:
@@ -148,12 +158,13 @@ def summarise(lines: pd.DataFrame, by: Sequence[str] = (), draws: Draws = USUAL_
     where no entry has any, emissions where no figure covers any; a range where an entry has no `gsd2`. What is not
     covered has rows of its own. `attrs` tell the draws, their seed and generator, and the range of the whole [kg].
     """
-    return _summary(fold(lines, _folded_by(by)), by, draws)
+    return _summary(fold(draws.marked(lines), _folded_by(by, draws)), by, draws)
 
 
-def _folded_by(by: Sequence[str]) -> list[str]:
+def _folded_by(by: Sequence[str], draws: Draws) -> list[str]:
     """What the entries of a row must agree in."""
-    return list(dict.fromkeys(("period", *by, *_KEYS, *BEHIND, "node")))
+    table = (TABLE,) if draws.needs else ()
+    return list(dict.fromkeys(("period", *by, *_KEYS, *BEHIND, "node", *table)))
 
 
 def _summary(rows: Folded, by: Sequence[str], draws: Draws) -> pd.DataFrame:

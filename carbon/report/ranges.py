@@ -17,7 +17,7 @@ import pandas as pd
 from carbon.core.parallel import ordered_map
 from carbon.core.spread import sigma_of, unversioned
 from carbon.core.sums import Exact, exact, sum_of, sums_by
-from carbon.grid.uncertainty import EXACT_ENERGY, factor_terms
+from carbon.grid.uncertainty import EXACT_ENERGY, completed, factor_terms
 from carbon.report.fold import alike
 from carbon.scope2.groups import number
 from carbon.scope3.spread import embodied_terms
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from carbon.grid.uncertainty import Terms
+    from carbon.grid.uncertainty import Table, Terms
 
     Floats = NDArray[np.float64]
     Singles = NDArray[np.float32]
@@ -39,17 +39,40 @@ BLOCK_BYTES = 1 << 27
 METERED = "energy of"
 _NORMAL = 1.959963984540054  # the 97.5 % point of the standard normal distribution
 BEHIND = ("method", "factor_kind", "tier", "status", "factor", "gsd2")
+TABLE = "table"
 _AT_ONCE = 16  # energies: few enough that their draws stay near the processor
 _DIGITS = 9
 _NEXT_TO_NOTHING = 1e-6  # of the variance of an entry: what is left of it by rounding
 
 
 class Draws(NamedTuple):
-    """How many draws, of which seed, and the folder of tables of one's own that the entries were reckoned with."""
+    """How many draws, of which seed, and the tables that entries were reckoned with.
+
+    `kept` holds those that the ledger kept, each with its first posting, the oldest first; `tables` is the folder of
+    tables of one's own for postings before them, or all.
+    """
 
     draws: int = 10_000
     seed: int = 1
     tables: str = ""
+    kept: tuple[tuple[int, Table], ...] = ()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Columns that entries must have for it, beside those of every range: none where one table is of all of them."""
+        return ("posting",) if self.kept and (len(self.kept) > 1 or self.kept[0][0] > 1) else ()
+
+    def marked(self, lines: pd.DataFrame) -> pd.DataFrame:
+        """Entries with the place of their table as a column, where there are several tables."""
+        if not self.needs or TABLE in lines:
+            return lines
+        first = np.array([posting for posting, _ in self.kept])
+        return lines.assign(**{TABLE: np.searchsorted(first, lines["posting"].to_numpy(np.int64), "right")})
+
+    def table(self, place: int = -1) -> str | Table:
+        """The table of entries that `marked` gave a place."""
+        one = (None, *(table for _, table in self.kept))[place]
+        return self.tables if one is None else completed(one, self.tables)
 
 
 class Cells(NamedTuple):
@@ -67,10 +90,12 @@ def ranges(lines: pd.DataFrame, group: Ints, count: int, draws: Draws) -> tuple[
     """Low and high end [kg] of the sum of each group of entries and, last, of all: 95 % of the draws lie between.
 
     `group` is the number of each entry's group, below `count`. An end is never beyond the central value, the plain sum. A
-    group without kilograms, or with an entry whose `gsd2` is missing, has no range.
+    group without kilograms, or with an entry whose `gsd2` is missing, has no range. Entries have the columns that
+    `draws.needs`.
     """
+    lines = draws.marked(lines)
     kilograms = lines["kgco2e"].to_numpy(np.float64)
-    names = ["node", *BEHIND]
+    names = ["node", *_behind(lines)]
     row, member = alike(lines, names, group, np.isnan(kilograms).astype(np.int64))
     return ranges_of(lines[names].iloc[member], exact(kilograms, row, len(member)), group[member], count, draws)
 
@@ -85,7 +110,7 @@ def ranges_of(lines: pd.DataFrame, kilograms: Exact, group: Ints, count: int, dr
     used = np.flatnonzero(covered & stated)
     low, high = (np.full(count + 1, np.nan) for _ in range(2))
     if len(used):
-        cells = _cells(lines[["node", *BEHIND]].iloc[used], group[used], kilograms.take(used), draws.tables)
+        cells = _cells(lines[["node", *_behind(lines)]].iloc[used], group[used], kilograms.take(used), draws)
         first = np.flatnonzero(np.diff(cells.group, prepend=-1))
         central = np.append(sums_by(cells.kg, cells.group, count)[cells.group[first]], sum_of(cells.kg))
         below, above = _deviations(cells, first, draws)
@@ -148,7 +173,12 @@ def _fill_uniform(ids: Sequence[str], rows: Singles, seed: int) -> None:
         stream.random(dtype=np.float32, out=row)
 
 
-def entry_terms(behind: Sequence[str], sigma: float, tables: str = "") -> tuple[Terms, Terms]:
+def _behind(lines: pd.DataFrame) -> list[str]:
+    """What of entries their ranges hang on: BEHIND, and the table where they have one of several."""
+    return [*BEHIND, *([TABLE] if TABLE in lines else [])]
+
+
+def entry_terms(behind: Sequence[str], sigma: float, tables: str | Table = "") -> tuple[Terms, Terms]:
     """Ids and sigma [1] of an entry's energy and of its factors, which together make the sigma of the entry.
 
     `behind` are its method, factor_kind, tier, status and factor. Energy that was metered has the id METERED, to which its
@@ -168,18 +198,22 @@ def entry_terms(behind: Sequence[str], sigma: float, tables: str = "") -> tuple[
     return ((f"energy by {how}" if how else METERED, round(left**0.5, _DIGITS)),), factors
 
 
-def _cells(lines: pd.DataFrame, group: Ints, kilograms: Exact, tables: str) -> Cells:
+def _cells(lines: pd.DataFrame, group: Ints, kilograms: Exact, draws: Draws) -> Cells:
     """Entries as cells."""
-    factor, energy, factors, energies = _coded(lines, tables)
+    factor, energy, factors, energies = _coded(lines, draws)
     return Cells(*_added(group, factor, energy, kilograms), factors, energies)
 
 
-def _coded(lines: pd.DataFrame, tables: str) -> tuple[Ints, Ints, list[Terms], list[Terms]]:
+def _coded(lines: pd.DataFrame, draws: Draws) -> tuple[Ints, Ints, list[Terms], list[Terms]]:
     """Place of each entry's factors and energy in lists of those that there are, sorted: no order of entries matters."""
-    behind, first = number([pd.factorize(lines[name], use_na_sentinel=False)[0] for name in BEHIND])
-    words = lines[list(BEHIND)].iloc[first].astype(dict.fromkeys(BEHIND[:-1], "str")).fillna("")
+    named = _behind(lines)
+    behind, first = number([pd.factorize(lines[name], use_na_sentinel=False)[0] for name in named])
+    words = lines[named].iloc[first].astype(dict.fromkeys(BEHIND[:-1], "str")).fillna("")
+    at = words.pop(TABLE).tolist() if TABLE in words else [-1] * len(words)
+    tables = {place: draws.table(place) for place in set(at)}
     pairs = [
-        entry_terms(row[:-1], sigma_of(max(row[-1], 1.0)), tables) for row in words.itertuples(index=False, name=None)
+        entry_terms(row[:-1], sigma_of(max(row[-1], 1.0)), tables[place])
+        for place, row in zip(at, words.itertuples(index=False, name=None), strict=True)
     ]
     factor, factors = _places([one for _, one in pairs])
     kind, kinds = _places([one for one, _ in pairs])

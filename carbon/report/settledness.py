@@ -84,7 +84,7 @@ def settled(
     that no figure covers have no part. A reversal of what another period holds (a closed month) takes back its provisional
     emissions, and is not in the bound: it does not change again. Raises UsageError for a basis that is none.
     """
-    needed = [name for name in (*_NEEDED, "entry") if name in entries]
+    needed = [name for name in (*_NEEDED, *draws.needs, "entry") if name in entries]
     lines = statement(entries[needed], energy, hardware)
     lines = lines[lines["kgco2e"].notna()]
     waiting = lines["status"] == "provisional"

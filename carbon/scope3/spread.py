@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from carbon.core.spread import product_gsd2, sigma_of, unversioned
-from carbon.grid.uncertainty import figures
+from carbon.grid.uncertainty import Table, figures
 
 if TYPE_CHECKING:
     from carbon.grid.uncertainty import Terms
@@ -36,11 +36,15 @@ def disposal_gsd2(own: str = "") -> float:
     return product_gsd2(figures(own)["mass"], figures(own)["disposal"])
 
 
-def embodied_terms(factor: str, sigma: float, own: str = "") -> Terms:
-    """Ids and sigma [1] of what a hardware line of a given sigma [1] cites: its profile whatever the cohort, and its rate."""
+def embodied_terms(factor: str, sigma: float, own: str | Table = "") -> Terms:
+    """Ids and sigma [1] of what a hardware line of a given sigma [1] cites: its profile whatever the cohort, and its rate.
+
+    `own` is a folder whose rows come first, or a table.
+    """
     first, _, rate = unversioned(factor).partition(" x ")
     profile = _COHORT.sub("", first)
     if not rate:
         return ((profile, sigma),)
-    mass = min(sigma_of(figures(own)["mass"]), sigma)
+    table = own.figures if isinstance(own, Table) else figures(own)
+    mass = min(sigma_of(table["mass"]), sigma)
     return ((profile, mass), (rate, (sigma**2 - mass**2) ** 0.5))

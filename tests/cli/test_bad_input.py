@@ -135,8 +135,9 @@ def no_nodes(project: Project) -> None:
 
 
 COMMON_NAIVE = cell(4, start="2024-06-29T02:00:00")
-BERLIN = file("carbon.toml", '[inputs]\ntime_zone = "Europe/Berlin"\n')
-COMMA = file("carbon.toml", '[inputs]\ndecimal = ","\n')
+NAME = '[entity]\nname = "Small network"\n'
+BERLIN = file("carbon.toml", f'{NAME}[inputs]\ntime_zone = "Europe/Berlin"\n')
+COMMA = file("carbon.toml", f'{NAME}[inputs]\ndecimal = ","\n')
 
 FAULTS = (
     # times

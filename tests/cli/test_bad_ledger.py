@@ -14,7 +14,7 @@ from deltalake.schema import Field, PrimitiveType
 
 from carbon.ledger.audit import verify
 from carbon.ledger.log import commit_file
-from carbon.ledger.logbook import LINK, SEAL
+from carbon.ledger.logbook import LINK, SEAL, newest_faults
 from carbon.ledger.owner import ENTITY
 from carbon.ledger.store import Ledger
 from tests.cli.project import Project, Result
@@ -74,12 +74,45 @@ def test_another_project_with_other_months_does_not_mix_in(tmp_path: Path, first
     assert project.run("report", "2024-06").code == 0
 
 
-@pytest.mark.parametrize("name", ["", "Small network"])
-def test_the_same_entity_or_none_may_post(tmp_path: Path, first: Project, name: str) -> None:
-    project = other(tmp_path, name, "2024-07")
+def test_the_same_entity_may_post(tmp_path: Path, first: Project) -> None:
+    project = other(tmp_path, "Small network", "2024-07")
     result = project.run("account", "--month", "2024-07")
     assert result.code == 0, result.text
     assert first.run("ledger", "verify").code == 0
+
+
+def test_a_project_without_a_name_does_not_post_to_a_ledger_that_has_one(tmp_path: Path, first: Project) -> None:
+    """It may be anybody's; nor does it close a month, or take the ledger over by --rename."""
+    project, before = other(tmp_path, "", "2024-07"), first.state()
+    for command in (
+        "account --month 2024-07", "account --month 2024-07 --dry-run", "account --rename", "settle", "close 2024-06",
+    ):  # fmt: skip
+        refused(
+            project.run(*command.split()), "belongs to 'Small network'", "says no name", "nothing was posted",
+            "set `name` under [entity] to 'Small network'", "`path` of its own under [ledger]",
+        )  # fmt: skip
+    assert first.state() == before
+    assert project.run("report", "2024-06").code == 0, "who only reads need not say who it is"
+    assert project.run("check").code == 0
+
+
+def test_a_new_ledger_of_no_name_warns_until_there_is_one(tmp_path: Path, first: Project) -> None:
+    """It is posted, the warning stays with the posting, and whoever has a name takes it."""
+    shutil.rmtree(first.folder / "ledger")
+    first.settings("")
+    for command in ("check", "account"):
+        result = first.run(command)
+        assert result.code == 0, result.text
+        assert "warning: carbon.toml entity.name: is empty" in result.err
+        assert "[no-entity-name]" in result.err
+    assert (Ledger(first.folder / "ledger").findings()["code"] == "no-entity-name").any()
+    assert "entity.name" in first.run("report", "2024-06").out
+    first.change("workload/2024-06.csv", 2, energy_kwh="1.5")
+    renamed(first, "Small network")
+    result = first.run("account")
+    assert (result.code, "no-entity-name" in result.err) == (0, False)
+    first.settings("")
+    refused(first.run("account"), "belongs to 'Small network'")
 
 
 def test_an_entity_with_a_new_name(accounted: Project) -> None:
@@ -125,6 +158,41 @@ def test_a_ledger_of_before_has_no_owner_and_no_seals(accounted: Project) -> Non
     assert verify(Ledger(ledger)).faults == []
     renamed(accounted, "Small network")
     refused(accounted.run("account"), "belongs to 'Another network'")
+
+
+def test_a_report_warns_where_the_newest_commits_do_not_hold(accounted: Project) -> None:
+    """It is printed all the same, to standard output as ever; what is wrong further back is for verify."""
+    accounted.change("workload/2024-06.csv", 2, energy_kwh="1.5")
+    assert accounted.run("account").code == 0
+    for words in (["report"], ["report", "--format", "csv"], ["report", "2024-06", "--rolling", "24h"]):
+        assert accounted.run(*words).err == ""
+    for version in (1, 2):
+        file = commit_file(accounted.folder / "ledger", version)
+        whole = file.read_text()
+        before = accounted.run("report", "--format", "csv").out
+        assert whole.count("carbon.months") == 1
+        file.write_text(whole.replace("2024-06", "2024-05", 1))
+        result = accounted.run("report", "--format", "csv")
+        file.write_text(whole)
+        assert result.code == 0
+        assert result.out == before
+        assert result.err.startswith(f"warning: ledger: {file}: this commit was changed")
+        assert "`carbon ledger verify`" in result.err
+    assert accounted.run("report").err == ""
+
+
+def test_the_newest_commits_are_looked_at_and_no_more(accounted: Project) -> None:
+    ledger = Ledger(accounted.folder / "ledger")
+    for kwh in ("1.5", "1.6", "1.7"):
+        accounted.change("workload/2024-06.csv", 2, energy_kwh=kwh)
+        assert accounted.run("account").code == 0
+    file = commit_file(ledger.path, 1)
+    file.write_text(file.read_text().replace("operationParameters", "operationparameters", 1) + "\n")
+    assert len(list(newest_faults(ledger.path))) == 1
+    assert list(newest_faults(ledger.path, most=1)) == []
+    file.write_text("{")
+    assert ["is cut or was changed" in fault for fault in newest_faults(ledger.path)] == [True]
+    assert verify(ledger).faults != []
 
 
 def a_file(path: Path) -> None:

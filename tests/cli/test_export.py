@@ -15,6 +15,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from carbon.ledger.store import Ledger
 from carbon.report.monthly import statement
 from tests.cli.project import MONTHS, Project
 
@@ -136,6 +137,27 @@ def test_base_year_and_year_before(accounted: Project) -> None:
     before = table(accounted.run("export", "esrs", "2023-07")).set_index("key")
     assert found["comparative"]["scope2-location"] == before["value"]["scope2-location"]
     assert "comparative is 2023-07" in found["note"]["total-location"]
+
+
+def test_a_closed_month_that_is_adjusted_is_compared_as_restated(accounted: Project) -> None:
+    """What is booked in the month after counts in the month that it is about, where that stands beside another."""
+    assert accounted.run("close", "2024-06").code == 0
+    booked = table(accounted.run("export", "esrs", "2024-06")).set_index("key")["value"]
+    for name in ("workload/2024-06.csv", "workload/2024-07.csv"):
+        late = [[cell.replace("2024-", "2025-") for cell in row] for row in accounted.rows(name)]
+        accounted.put_rows(name.replace("2024", "2025"), late)
+    for row in (2, 3, 4):
+        accounted.change("nodes.csv", row, retired="")
+    accounted.change("workload/2024-06.csv", 2, energy_kwh="9.5")
+    assert accounted.run("account", "--remove").code == 0
+    assert table(accounted.run("export", "esrs", "2024-06")).set_index("key")["value"].equals(booked)
+    found = table(accounted.run("export", "esrs", "2025-06", "--base-year", "2024")).set_index("key")
+    entries = Ledger(accounted.folder / "ledger").entries().query("basis == 'location' and scope == 2")
+    june = entries[entries["adjusts"].fillna(entries["period"]) == "2024-06"]
+    assert math.fsum(june["kgco2e"]) / 1000 > 1.005 * booked["scope2-location"]
+    assert found["comparative"]["scope2-location"] == math.fsum(june["kgco2e"]) / 1000
+    year = entries[entries["period"].str.startswith("2024")]
+    assert found["base_year"]["scope2-location"] == math.fsum(year["kgco2e"]) / 1000
 
 
 def test_mica_keeps_validators_apart_from_inference(served: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from fractions import Fraction
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carbon.core.errors import NotFoundError
+from carbon.exports.common import ratio
 from carbon.exports.esrs import Compared, Revenue, esrs
 from carbon.report.monthly import report, statement
 from tests.exports.world import BUYS, CHAT, entries, rows
@@ -95,6 +97,32 @@ def test_scopes_categories_and_countries_add_up(amounts: list[tuple[int, int, fl
     categories = [found[f"scope3-{number}"] for number in range(1, 16)]
     third = sum(kg for scope, _, kg in amounts if scope == 3)
     assert math.fsum(kg for kg in categories if not math.isnan(kg)) == pytest.approx(third / 1000, abs=1e-9 * size + 1e-300)
+
+
+@given(st.floats(1e-300, 1e300), st.floats(1e-300, 1e300), st.sampled_from([1.0, 100.0, 1000.0]))
+def test_a_ratio_is_the_nearest_number_to_it(part: float, whole: float, times: float) -> None:
+    exact = Fraction(part) * Fraction(times) / Fraction(whole)
+    found = ratio(part, whole, times)
+    if math.isnan(found):
+        assert exact > Fraction(sys.float_info.max)
+    else:
+        assert found == float(exact)
+    assert ratio(part, part, times) == times
+
+
+def test_what_is_left_of_amounts_taken_back_by_rounding_is_no_share() -> None:
+    """0.1 + 0.2 kWh of a contract, taken back as 0.3: 5.6e-17 kWh are left, of which nothing was covered."""
+    contract = {"basis": "market", "factor_kind": "contract", "method": "market-annual@1", "factor": "PPA-1"}
+    taken = [entry(kgco2e=kwh / 7, energy_kwh=kwh, **contract) for kwh in (0.1 + 0.2, -0.3)]
+    found = form(pd.concat([entries(), frame_of(taken)], ignore_index=True))["value"]
+    plain = form(entries())["value"]
+    for key in ("instruments-energy", "instruments-emissions", "bundled-energy", "bundled", "unbundled"):
+        assert found[key] == pytest.approx(plain[key], rel=1e-12)
+    alone = [entry(kgco2e=5.0, energy_kwh=10.0, factor_kind="residual-mix", basis="market", method="m@1"), *taken,
+             entry(kgco2e=5.0, energy_kwh=10.0, method="location@1")]  # fmt: skip
+    found = form(frame_of(alone))["value"]
+    assert (found["instruments-energy"], found["instruments-emissions"], found["bundled-energy"]) == (0.0, 0.0, 0.0)
+    assert found[["bundled", "unbundled"]].isna().all()
 
 
 @pytest.mark.parametrize("amount", [0.0, math.nan])

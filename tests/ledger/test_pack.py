@@ -58,14 +58,27 @@ def inputs(tmp_path: Path) -> Inputs:
     """A project without files."""
     own = tmp_path / "project"
     own.mkdir()
+    return inputs_of(own)
+
+
+def inputs_of(own: Path) -> Inputs:
+    """A project of nothing but its settings."""
     return Inputs(own, "A, {b}", "[entity]\n", None, own / "profiles", own / "grid", own / "instruments.csv", ())
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, ledger: Ledger) -> Path:
+    """The pack of all, made once."""
+    place = tmp_path_factory.mktemp("exported")
+    (place / "project").mkdir()
+    export(ledger, place / "pack", inputs_of(place / "project"))
+    return place / "pack"
+
+
 @pytest.fixture
-def pack(tmp_path: Path, ledger: Ledger, inputs: Inputs) -> Path:
-    """The pack of all."""
-    export(ledger, tmp_path / "pack", inputs)
-    return tmp_path / "pack"
+def pack(tmp_path: Path, exported: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(exported, tmp_path / "pack"))
 
 
 def checked(pack: Path) -> tuple[int, str]:
@@ -113,7 +126,7 @@ def test_the_script_is_short_and_needs_nothing() -> None:
 
 
 def test_the_script_knows_the_columns() -> None:
-    kinds = {"count": recheck.COUNTS, "time": recheck.TIMES, "number": recheck.NUMBERS}
+    kinds = {"count": recheck.COUNTS, "time": recheck.TIMES, "number": recheck.REALS}
     table = columns("entries")
     for kind, names in kinds.items():
         assert set(names) == {name for name, column in table.items() if column.type == kind}
@@ -150,6 +163,93 @@ def test_any_changed_byte_of_the_entries_is_found(pack: Path) -> None:
         changed = bytes([whole[at] ^ (1 << chance.randrange(8))])
         (pack / "entries.csv").write_bytes(whole[:at] + changed + whole[at + 1 :])
         assert checked(pack)[0] == 1, at
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        *((name, how) for name in (*FILES, SUMS) if name != "verify.py" for how in ("changed", "removed")),
+        *((name, "its line removed") for name in (*FILES, SUMS)),
+        *((name, "removed with its line") for name in ("factors.csv", "closings.csv", "entries.parquet")),
+        ("sources.csv", "a folder"),
+    ],
+)
+def test_each_file_of_the_pack_is_asked_for(pack: Path, name: str, how: str) -> None:
+    """Whatever happens to a file, it is named; to the list of files, all of them are, or the list."""
+    lines = (pack / SUMS).read_text(encoding="utf-8").splitlines(keepends=True)
+    if how == "changed":
+        (pack / name).write_bytes((pack / name).read_bytes() + b"x")
+    elif how.startswith("removed") or how == "a folder":
+        (pack / name).unlink()
+    if how == "a folder":
+        (pack / name).mkdir()
+    if "line" in how and name != SUMS:
+        (pack / SUMS).write_text("".join(line for line in lines if not line.endswith(f"  {name}\n")), encoding="utf-8")
+    if (name, how) == (SUMS, "its line removed"):
+        (pack / SUMS).write_text("", encoding="utf-8")
+        assert checked(pack)[1].count("changed, missing") == len(FILES)
+        return
+    code, text = checked(pack)
+    assert code == 1
+    assert name in text or (name == SUMS and how == "changed"), text
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_file_that_is_none_of_the_pack_is_named(pack: Path, listed: bool) -> None:
+    (pack / "more.csv").write_text("a\n")
+    if listed:
+        with (pack / SUMS).open("a") as sums:
+            sums.write(f"{hashlib.sha256(b'a' + bytes([10])).hexdigest()}  more.csv\n")
+    assert checked(pack) == (1, "more.csv: changed, missing, added or moved\n")
+
+
+@pytest.fixture(scope="module")
+def exported_closed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pack of a ledger in which a month was closed, reopened and closed again."""
+    place = tmp_path_factory.mktemp("closed")
+    ledger = Ledger(place / "ledger")
+    ledger.post(lines(), months=MONTHS, recorded_at=FIRST)
+    ledger.close(MONTHS[0], recorded_at=FIRST + timedelta(days=1), reason="'=first, \"Zürich\" 10:00Z")
+    ledger.reopen(MONTHS[0], recorded_at=FIRST + timedelta(days=2), reason="@late")
+    ledger.post(lines(2), months=MONTHS, recorded_at=FIRST + timedelta(days=3))
+    ledger.close(MONTHS[1], recorded_at=FIRST + timedelta(days=4, microseconds=-123456))
+    (place / "project").mkdir()
+    export(ledger, place / "pack", inputs_of(place / "project"))
+    return place / "pack"
+
+
+@pytest.fixture
+def closed_pack(tmp_path: Path, exported_closed: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(exported_closed, tmp_path / "pack"))
+
+
+def test_closings_hold(closed_pack: Path) -> None:
+    assert checked(closed_pack)[0] == 0
+    table = rows_of(closed_pack / "closings.csv")
+    assert [row[1] for row in table[1:]] == ["close", "reopen", "close"]
+
+
+@pytest.mark.parametrize(("row", "at"), [(1 + at % 3, at) for at in range(10)])
+def test_any_change_of_a_closing_is_found(closed_pack: Path, row: int, at: int) -> None:
+    """Also where the digests of the files are made anew."""
+    rows = rows_of(closed_pack / "closings.csv")
+    was = rows[row][at]
+    rows[row][at] = f"{int(was) + 1}" if was.isdecimal() else was[:-1] + ("1" if not was.endswith("1") else "2")
+    put(closed_pack / "closings.csv", rows)
+    seal(closed_pack)
+    code, text = checked(closed_pack)
+    assert code == 1
+    assert f"closing {row}: " in text or "cannot be read" in text
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_a_closing_that_is_gone_or_moved_is_found(closed_pack: Path, gone: int) -> None:
+    header, *rows = rows_of(closed_pack / "closings.csv")
+    for order in ([row for at, row in enumerate(rows, 1) if at != gone], rows[::-1]):
+        put(closed_pack / "closings.csv", [header, *order])
+        seal(closed_pack)
+        assert checked(closed_pack)[0] == 1
 
 
 @pytest.mark.parametrize("seed", range(2))

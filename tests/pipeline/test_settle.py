@@ -97,6 +97,16 @@ def test_one_month_alone_and_a_dry_run(accounted: Project) -> None:
     assert set(every(accounted).query("posting == 2")["period"]) == {"2024-07"}
 
 
+@pytest.mark.parametrize("month", ["2024-05", "2024-08", "2031-01"])
+def test_a_month_that_the_ledger_has_not_is_not_found(accounted: Project, month: str) -> None:
+    before = accounted.state()
+    for more in ((), ("--dry-run",)):
+        result = accounted.run("settle", "--month", month, *more)
+        assert (result.code, result.out) == (3, "")
+        assert result.err == f"error: the ledger has no entry for {month}; it has 2024-06 to 2024-07\n"
+    assert accounted.state() == before
+
+
 def test_without_a_ledger_it_says_what_to_do(project: Project) -> None:
     result = project.run("settle")
     assert result.code == 3

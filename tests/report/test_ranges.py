@@ -83,7 +83,7 @@ def test_ten_nodes_with_one_factor_and_with_ten(shared: bool, cv: float, least: 
     draws = Draws(40_000, 1, table_h)
     lines = frame_of(rows)
     kilograms = exact(lines["kgco2e"].to_numpy(), np.arange(10), 10)
-    [(_, off)] = _drawn(_cells(lines, np.zeros(10, int), kilograms, table_h), draws)
+    [(_, off)] = _drawn(_cells(lines, np.zeros(10, int), kilograms, draws), draws)
     assert np.std(400 + off) / np.mean(400 + off) == pytest.approx(cv, rel=0.02)
     assert whole(rows, draws) == pytest.approx((least, most), rel=0.01)
 
