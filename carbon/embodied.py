@@ -221,7 +221,7 @@ def rolled_hardware(settings: Settings, now: datetime, as_of: str | None = None)
     nodes = nodes_of(settings, now, findings)
     fleet, inventory = fleet_of(settings, nodes, now, findings, as_of)
     ledger = Ledger(settings.path("ledger.path")).restated()
-    entries = ledger.live(as_of, columns=("period", "basis", "phase", "factor", "kgco2e"))
+    entries = ledger.live(as_of, columns=("period", "basis", "phase", "factor", "kgco2e"), coded=True)
     months, policy = sorted(entries["period"].unique().tolist()), policy_of(settings)
     use = measured_use(settings, nodes, now, months) if months and needs_use(fleet, policy) else None
     outlook = use.outlook if use else None
@@ -251,8 +251,9 @@ def read_register(settings: Settings, dialect: Dialect, findings: Findings) -> p
 
 def _agree(rolled: pd.DataFrame, entries: pd.DataFrame, as_of: str | None = None) -> None:
     """Raise LedgerError unless the ledger's charges and write-offs of each cohort are those of the roll-forward."""
-    own = entries[entries["basis"] == "amortised"]
-    place = own["factor"].str.split("@").str[0].str.rsplit("/", n=1)
+    own = entries[entries["basis"] == "amortised"].astype(dict.fromkeys(("period", "phase", "factor"), "str"))
+    known = {factor: factor.split("@")[0].rsplit("/", 1) for factor in own["factor"].dropna().unique()}
+    place = own["factor"].map(known)
     lines = own["phase"].eq("write-off").map({True: "written_off_kgco2e", False: "amortised_kgco2e"})
     keys = [own["period"].rename("month"), place.str[0].rename("profile"), place.str[1].rename("cohort")]
     for name in ("amortised_kgco2e", "written_off_kgco2e"):

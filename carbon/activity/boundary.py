@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 CONSOLIDATIONS = ("operational", "financial", "equity")
@@ -30,6 +31,7 @@ def route_of_service() -> Route:
     return route("purchased", operated=False)
 
 
+@cache
 def route(boundary: str, operated: bool, consolidation: str = "operational") -> Route:
     """Scope and category of a node's lines (GHG Protocol Scope 2 Guidance ch. 5; Scope 3 Standard ch. 5, categories 1-8, 13).
 

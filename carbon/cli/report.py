@@ -177,19 +177,23 @@ def print_month(
     hardware: str = "amortised", as_of: str | None = None, *, restated: bool = False,
 ) -> None:  # fmt: skip
     """The report for people, on standard output."""
+    from pyarrow import default_memory_pool
+
     from carbon.ledger.store import Ledger
-    from carbon.report.console import print_report
+    from carbon.report.console import columns_of, print_report
     from carbon.report.monthly import months_of
     from carbon.report.months import month_notes
     from carbon.report.notes import weighed
-    from carbon.report.rolling import SHOWN, Held
+    from carbon.report.rolling import Held
     from carbon.report.settledness import MOVED, movement
 
     booked, ledger = Ledger(settings.path("ledger.path")), ledger_of(settings, restated=restated)
     wanted = period or last_month(settings, as_of)
     draws = settings.draws
     entry = ("entry",) if booked.closed().number else ()  # else no reversal stands beside what it takes back
-    entries = ledger.live(as_of, months_of(wanted), (*SHOWN, *entry, *draws.needs), coded=True)
+    names = (*columns_of(by or []), *entry, *draws.needs)
+    entries = ledger.live(as_of, months_of(wanted), names, coded=True)
+    default_memory_pool().release_unused()  # what reading took is not held beside what the report takes
     told = booked.findings(months_of(wanted), as_of)
     told_of_months = [] if restated else month_notes(booked, months_of(wanted), as_of, energy, hardware)
     print_report(
@@ -211,15 +215,16 @@ def print_month(
                 *compared(settings, booked, entries, months_of(wanted), as_of, energy, hardware),
             ],
         ),
-        change=_change(settings, ledger, months_of(wanted), energy, hardware, as_of),
+        change=_change(settings, ledger, entries, months_of(wanted), energy, hardware, as_of),
         draws=draws,
         moved=movement(ledger.entries(as_of, months_of(wanted), MOVED, coded=True), energy, hardware),
     )
 
 
 def _change(
-    settings: Settings, ledger: Ledger | Restated, months: list[str], energy: str, hardware: str, as_of: str | None
-) -> Change | None:
+    settings: Settings, ledger: Ledger | Restated, entries: pd.DataFrame, months: list[str], energy: str, hardware: str,
+    as_of: str | None,
+) -> Change | None:  # fmt: skip
     """A single month against the one before it; nothing for several months."""
     from carbon.cli.drivers import register_of
     from carbon.report.glance import month_change
@@ -227,7 +232,7 @@ def _change(
     if len(months) != 1:
         return None
     nodes, _ = register_of(settings)
-    return month_change(ledger, months[0], energy, hardware, as_of, now=now(), nodes=nodes)
+    return month_change(ledger, months[0], energy, hardware, as_of, now=now(), nodes=nodes, entries=entries)
 
 
 def _bridge(settings: Settings, asked: Asked, against: str, kind: str, output: Path | None) -> None:

@@ -10,6 +10,7 @@ import json
 import math
 import re
 import uuid
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,13 +20,13 @@ from carbon.core.errors import UsageError
 from carbon.core.time import isoformat, month_number, month_range_us
 from carbon.exports.common import is_primary, plain, primary_share, ratio, total
 from carbon.exports.pact_model import URN, Json, faults
-from carbon.report.intensity import intensities
+from carbon.report.intensity import group_rows, intensities
 from carbon.report.monthly import USUAL_DRAWS, statement, statement_label
 from carbon.report.notes import not_covered
 from carbon.report.ranges import ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from carbon.core.progress import Told
     from carbon.report.ranges import Draws
@@ -81,6 +82,19 @@ class Footprint(NamedTuple):
     high_kgco2e: float
 
 
+class _Product(NamedTuple):
+    """What the footprints of a product share: emissions of its lines [kg], their range [kg], and what is told of them."""
+
+    kgco2e: float
+    ends: tuple[float, float]
+    primary_pct: float
+    secondary: list[tuple[str, str]]
+    country: str
+    boundary: str
+    exempted: str
+    told: tuple[str, ...]
+
+
 class Found(NamedTuple):
     """Footprints, and the names of products whose work does not state a unit or whose figure is below 0."""
 
@@ -101,20 +115,42 @@ def pact(
     _check_company(frame.company)
     lines = statement(entries, frame.energy, "amortised")
     table = intensities(entries, words, frame.energy, "amortised")
-    keys = lines[words].astype("str").fillna("")
     found = Found([], [])
-    for number, row in enumerate(table.to_dict("records"), start=1):
+    products = _products(lines, words, frame)
+    for number, (row, product) in enumerate(zip(table.to_dict("records"), products, strict=True), start=1):
         names = {word: row[word] if isinstance(row[word], str) else "" for word in words}
-        mine = lines[(keys == list(names.values())).all(axis=1).to_numpy(bool)]
         for unit, (figure, count) in UNITS.items():
             grams = float(row[figure])
             if grams >= 0 and row[count] > 0:
-                found.footprints.append(_footprint(mine, names, unit, grams / _GRAMS_PER_KG, frame))
+                found.footprints.append(_footprint(product, names, unit, grams / _GRAMS_PER_KG, frame))
             elif any(names.values()):
                 found.left_out.append(f"{_called(names)} per {unit}")
         if progress is not None:
             progress(number, len(table))
     return found
+
+
+def _products(lines: pd.DataFrame, words: Sequence[str], frame: Frame) -> Iterator[_Product]:
+    """The products in the order of `intensities`; the ranges of all are drawn at once."""
+    keys, group = group_rows(lines, words)
+    low, high = ranges(lines, group, len(keys), frame.draws)
+    order = np.argsort(group, kind="stable")
+    bounds = np.searchsorted(group[order], np.arange(len(keys) + 1))
+    for at, (first, after) in enumerate(pairwise(bounds.tolist())):
+        yield _product(lines.iloc[order[first:after]], (float(low[at]), float(high[at])), frame)
+
+
+def _product(lines: pd.DataFrame, ends: tuple[float, float], frame: Frame) -> _Product:
+    secondary = {_source(id_) for text in lines.loc[~is_primary(lines), "factor"].unique() for id_ in _factors(text)}
+    countries = {frame.country_of.get(zone, zone) for zone in lines["zone"].dropna().unique()}
+    alone = countries.pop() if len(countries) == 1 and lines["zone"].notna().all() else ""
+    told = (
+        "Some of the figures are provisional." if (lines["status"] == "provisional").any() else "",
+        "Biogenic CO2 is not known." if lines["biogenic_kgco2"].isna().all() else "",
+    )
+    whole, share, missing = total(lines["kgco2e"]), primary_share(lines), not_covered(lines)
+    exempted = _NOT_IN_IT.format(_UNCOVERED.format("; ".join(missing)) if missing else _COVERED)
+    return _Product(whole, ends, share, sorted(secondary), alone, _boundary(lines, missing, frame), exempted, told)
 
 
 def flat(footprints: Sequence[Footprint]) -> pd.DataFrame:
@@ -166,9 +202,9 @@ def _check_company(company: Company) -> None:
             )
 
 
-def _footprint(lines: pd.DataFrame, names: dict[str, str], unit: str, kgco2e: float, frame: Frame) -> Footprint:
+def _footprint(one: _Product, names: dict[str, str], unit: str, kgco2e: float, frame: Frame) -> Footprint:
     """One footprint: kgco2e [kg] of one unit; raises ValueError where it does not hold to the data model."""
-    product, (low, high) = _called(names), _ends(lines, kgco2e, frame.draws)
+    product, (low, high) = _called(names), _of_one(one, kgco2e)
     content = {
         "specVersion": SPEC_VERSION, "status": "Active",
         "companyName": frame.company.name,
@@ -178,8 +214,8 @@ def _footprint(lines: pd.DataFrame, names: dict[str, str], unit: str, kgco2e: fl
         "productIds": [f"urn:uuid:{_id_of([frame.company.name, names, unit])}"],
         "productNameCompany": f"{product}, per {unit}",
         "validityPeriodStart": _edge(frame, 1), "validityPeriodEnd": _valid_until(frame),
-        "comment": _comment(lines, low, high, frame.draws),
-        "pcf": _pcf(lines, kgco2e, frame),
+        "comment": _comment(one, low, high, frame.draws),
+        "pcf": _pcf(one, kgco2e, frame),
     }  # fmt: skip
     footprint = {"id": str(_id_of(content)), "created": frame.created} | content
     wrong = faults(footprint)
@@ -193,31 +229,26 @@ def _id_of(content: object) -> uuid.UUID:
     return uuid.uuid5(NAMESPACE, json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":")))
 
 
-def _pcf(lines: pd.DataFrame, kgco2e: float, frame: Frame) -> Json:
+def _pcf(one: _Product, kgco2e: float, frame: Frame) -> Json:
     """The footprint itself, kgco2e [kg] of one unit."""
-    mass, share, missing = plain(kgco2e), primary_share(lines), not_covered(lines)
-    secondary = sorted(
-        {_source(id_) for text in lines.loc[~is_primary(lines), "factor"].unique() for id_ in _factors(text)}
-    )
-    countries = {frame.country_of.get(zone, zone) for zone in lines["zone"].dropna()}
-    alone = countries.pop() if len(countries) == 1 and lines["zone"].notna().all() else ""
+    mass, share = plain(kgco2e), one.primary_pct
     found: Json = {
         "declaredUnitOfMeasurement": "piece", "declaredUnitAmount": "1", "productMassPerDeclaredUnit": "0",
         "referencePeriodStart": _edge(frame, 0), "referencePeriodEnd": _edge(frame, 1),
         "pcfExcludingBiogenicUptake": mass, "pcfIncludingBiogenicUptake": mass, "fossilGhgEmissions": mass,
         "fossilCarbonContent": "0",
         "ipccCharacterizationFactors": ["AR6"], "crossSectoralStandards": ["GHGP-Product"],
-        "boundaryProcessesDescription": _boundary(lines, missing, frame),
-        "exemptedEmissionsPercent": "0", "exemptedEmissionsDescription": _NOT_IN_IT.format(
-            _UNCOVERED.format("; ".join(missing)) if missing else _COVERED
-        ),
+        "boundaryProcessesDescription": one.boundary,
+        "exemptedEmissionsPercent": "0", "exemptedEmissionsDescription": one.exempted,
         "allocationRulesDescription": _ALLOCATION,
         "packagingEmissionsIncluded": False, "primaryDataShare": plain(0.0 if math.isnan(share) else share),
     }  # fmt: skip
-    if re.fullmatch("[A-Z]{2}", alone):
-        found["geographyCountry"] = alone
-    if secondary:
-        found["secondaryEmissionFactorSources"] = [{"name": name, "version": version} for name, version in secondary]
+    if re.fullmatch("[A-Z]{2}", one.country):
+        found["geographyCountry"] = one.country
+    if one.secondary:
+        found["secondaryEmissionFactorSources"] = [
+            {"name": name, "version": version} for name, version in one.secondary
+        ]
     return found
 
 
@@ -238,25 +269,23 @@ def _boundary(lines: pd.DataFrame, missing: Sequence[str], frame: Frame) -> str:
     return f"Cradle to gate, {label}: phases {', '.join(phases)}; activities {', '.join(activities)}.{without}"
 
 
-def _comment(lines: pd.DataFrame, low: float, high: float, draws: Draws) -> str:
+def _comment(one: _Product, low: float, high: float, draws: Draws) -> str:
     """The range [kg], which the data model has no field for, and what else must be known."""
     drawn = f"95 % of {draws.draws:,} draws, seed {draws.seed}"
     known = not math.isnan(low)
     parts = (
         f"{drawn}, lie from {plain(low)} to {plain(high)} kgCO2e." if known else "No range is known.",
-        "Some of the figures are provisional." if (lines["status"] == "provisional").any() else "",
-        "Biogenic CO2 is not known." if lines["biogenic_kgco2"].isna().all() else "",
+        *one.told,
         "Factors are CO2e as published; not all publishers name their set of warming potentials.",
     )
     return " ".join(part for part in parts if part)
 
 
-def _ends(lines: pd.DataFrame, kgco2e: float, draws: Draws) -> tuple[float, float]:
+def _of_one(one: _Product, kgco2e: float) -> tuple[float, float]:
     """Low and high end [kg] of one unit, whose central value is kgco2e [kg]; NaN where no range is known."""
-    low, high = ranges(lines, np.zeros(len(lines), np.int64), 1, draws)
-    whole = total(lines["kgco2e"])
-    per = ratio(kgco2e, whole)
-    return min(float(low[0]) * per, kgco2e), max(float(high[0]) * per, kgco2e)
+    per = ratio(kgco2e, one.kgco2e)
+    low, high = (end * per for end in one.ends)
+    return min(low, kgco2e), max(high, kgco2e)
 
 
 def _edge(frame: Frame, end: int) -> str:

@@ -29,6 +29,8 @@ _LINES = SCHEMA.names[SCHEMA.get_field_index("start") : SCHEMA.get_field_index("
 LINES = ("period", *_LINES)
 MAY_BE_EMPTY = ("previous", "source")
 NOT_DIGESTED = ("digest", "previous")
+_PANDAS = {pa.int64(): pd.Int64Dtype()}
+_WHOLE = ("posting", "scope")  # counts that are plain integers where none is empty
 _ID_DIGITS = 6
 _ID = re.compile(r"0*([1-9][0-9]*)-0*([1-9][0-9]*)")
 
@@ -63,9 +65,22 @@ def to_table(frame: pd.DataFrame) -> pa.Table:
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """DataFrame of entries: times in UTC to the microsecond, text `str`, `category` Int64, other counts int64."""
     # One chunk a column: taking rows of a column of many is ten times as slow.
-    frame: pd.DataFrame = table.combine_chunks().to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    whole = [name for name in ("posting", "scope") if name in frame and not frame[name].hasnans]
+    frame: pd.DataFrame = table.combine_chunks().to_pandas(types_mapper=_PANDAS.get)
+    whole = [name for name in _WHOLE if name in frame and not frame[name].hasnans]
     return frame.astype(dict.fromkeys(whole, "int64"))
+
+
+def to_columns(columns: dict[str, pa.ChunkedArray], stands: pa.Array | None = None) -> pd.DataFrame:
+    """As `to_frame`, of the rows that stand (None: all); `columns` is emptied one by one, so that none is held twice."""
+    found = {name: _series(columns.pop(name), name, stands) for name in list(columns)}
+    return pd.DataFrame(found, copy=False)
+
+
+def _series(column: pa.ChunkedArray, name: str, stands: pa.Array | None) -> pd.Series:
+    kept = column if stands is None else column.filter(stands)
+    kept = kept.unify_dictionaries().combine_chunks()
+    is_whole = name in _WHOLE and not kept.null_count
+    return kept.to_pandas(types_mapper=None if is_whole else _PANDAS.get)
 
 
 def number(lines: pd.DataFrame, posting: int, recorded_at: datetime, previous: str) -> pa.Table:

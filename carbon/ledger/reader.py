@@ -16,7 +16,7 @@ from carbon.core.time import instant, month_number
 from carbon.ledger import kept
 from carbon.ledger.closing import NEVER, Closing, State, closings
 from carbon.ledger.delta import EMPTY, Head, closing_state, head, open_table, periods_of, read, several_postings
-from carbon.ledger.entries import SCHEMA, in_order, to_frame
+from carbon.ledger.entries import SCHEMA, in_order, to_columns, to_frame
 from carbon.ledger.files import data_files, fields_of, read_file
 from carbon.ledger.log import infos
 from carbon.ledger.logbook import newest_faults
@@ -189,10 +189,11 @@ class Reader:
         found = self._read(table, periods, list(names), coded=True)
         if until is not None:
             found = found.filter(pc.less_equal(found["recorded_at"], until))
-        if pairs and found["reverses"].null_count < found.num_rows:
-            stands = _standing(found)
-            found = found.select(columns).filter(stands)
-        return to_frame(found.select(columns).unify_dictionaries())
+        reverses = pairs and found["reverses"].null_count < found.num_rows
+        stands = _standing(found) if reverses else None
+        kept = {name: found[name] for name in columns}
+        del found  # what is made a series is not held as well
+        return to_columns(kept, stands)
 
     def _read(
         self,

@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     from carbon.report.settledness import Movement
 
 USUAL_GROUPINGS = ("zone", "product")
+_ONLY_ASKED = ("end", "operator", "boundary")
+
+
+def columns_of(by: Iterable[str] = ()) -> list[str]:
+    """What `print_report` and its notes need of entries that are read before, grouped by some words."""
+    words = set(by)
+    return [name for name in SHOWN if name not in _ONLY_ASKED or name in words]
 
 
 def print_report(

@@ -6,13 +6,12 @@ rows is, bit by bit, what is added up of their entries.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from carbon.core.sums import Exact, exact
-from carbon.scope2.groups import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
+
+
+_FEW = 1 << 12  # combinations so few that a table of them stays near the processor
+_SPARSE = 4  # combinations for each entry, above which most would stay empty
 
 
 class Folded(NamedTuple):
@@ -51,12 +54,45 @@ def fold(lines: pd.DataFrame, names: Sequence[str]) -> Folded:
 
 def alike(lines: pd.DataFrame, names: Sequence[str], *more: Ints) -> tuple[Ints, Ints]:
     """Number of each entry's row by the columns `names` and by `more`, in no order, and an entry of each row."""
-    keys = [*more, *(_raw(lines[name]) for name in names)]
-    return number(sorted(keys, key=lambda key: int(key.max(initial=0))))  # few values first: less is hashed
+    keys = [*map(_bounded, more), *(_places(lines[name]) for name in names)]
+    code, count = np.zeros(len(lines), np.int64), 1
+    for place, size in sorted(keys, key=lambda key: key[1]):  # few values first: what is numbered anew stays small
+        if size == 1:  # a pass over the entries saved
+            continue
+        if count > _FEW:
+            code, count = _numbered(code, count)
+        code *= size
+        code += place
+        count *= size
+    row, count = _numbered(code, count)
+    member = np.empty(count, np.int64)
+    member[row] = np.arange(len(row))
+    return row, member
 
 
-def _raw(column: pd.Series) -> Ints:
-    """A number for each value, in no order: the place of a category, as it is."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return np.asarray(column.cat.codes, np.int64)
-    return pd.factorize(column)[0]
+def _places(column: pd.Series) -> tuple[NDArray[np.integer[Any]], int]:
+    """A place for each value, from 0, in no order, and the number of places: of a category as they are, empty last."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        place, distinct = pd.factorize(column, use_na_sentinel=False)
+        return place, max(len(distinct), 1)
+    codes: NDArray[np.integer[Any]] = np.asarray(column.cat.codes)
+    if codes.min(initial=0) >= 0:
+        return codes, max(len(column.cat.categories), 1)
+    return codes + np.int64(1), len(column.cat.categories) + 1
+
+
+def _bounded(values: Ints) -> tuple[Ints, int]:
+    return values, int(values.max(initial=0)) + 1
+
+
+def _numbered(code: Ints, count: int) -> tuple[Ints, int]:
+    """Number of each code, below `count`, among those that there are, and how many these are."""
+    if count > _SPARSE * len(code):
+        place, distinct = pd.factorize(code)
+        return place, len(distinct)
+    seen = np.zeros(count, bool)
+    seen[code] = True
+    found = np.flatnonzero(seen)
+    number = np.empty(count, np.int64)
+    number[found] = np.arange(len(found))
+    return number[code], len(found)

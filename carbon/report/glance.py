@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+import pandas as pd
+
 from carbon.core.errors import NotFoundError
+from carbon.core.sums import sum_of
 from carbon.core.time import month_number, month_range_us, month_text, to_us
 from carbon.report.drivers import drivers
 from carbon.report.monthly import require_energy_basis, statement
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    import pandas as pd
 
     from carbon.ledger.views import Kept
 
@@ -54,26 +55,29 @@ def month_change(
     now: datetime,
     nodes: pd.DataFrame | None = None,
     most: int = MOST_ENTRIES,
+    entries: pd.DataFrame | None = None,
 ) -> Change:
     """A month (`YYYY-MM`) against the one before it: the change of its statement [kg] and what drove it.
 
     Causes are those of carbon.report.drivers with the same `nodes`; they are left out where both months together have
     more than `most` entries. A month that the ledger does not have, or not on the energy basis, is said in `why`.
+    `entries`: the live ones of the month, where they are at hand.
     Raises UsageError for a basis or a time that is none.
     """
     number = month_number(month)
     before = month_text(number - 1)
     found = Change(month, before, is_over=month_range_us(number, number)[1] <= to_us(now))
-    entries = ledger.live(as_of, [before, month], _TOLD)
-    sides = [statement(entries[entries["period"] == one], energy, hardware) for one in (before, month)]
+    mine = ledger.live(as_of, [month], _TOLD, coded=True) if entries is None else entries[list(_TOLD)]
+    both = [ledger.live(as_of, [before], _TOLD, coded=True), mine]
+    sides = [statement(one, energy, hardware) for one in both]
     if sides[0].empty:
         known = " (or had nothing then)" if as_of else ""
         return found._replace(why=f"the ledger has nothing of it{known}")
     try:
-        require_energy_basis(entries, energy)
-        totals = [math.fsum(side["kgco2e"].dropna()) for side in sides]
+        require_energy_basis(pd.concat([one[["period", "basis"]].drop_duplicates() for one in both]), energy)
+        totals = [sum_of(side["kgco2e"].to_numpy()) for side in sides]
         found = found._replace(before_kgco2e=totals[0], after_kgco2e=totals[1])
-        if len(entries) > most:
+        if sum(map(len, both)) > most:
             return found._replace(why=f"`carbon drivers {before} {month}` tells what drove it")
         return _with_causes(found, drivers(ledger, before, month, (), energy, hardware, as_of, nodes=nodes))
     except NotFoundError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -28,9 +28,16 @@ def numbered(lines: pd.DataFrame, names: Sequence[str], *more: NDArray[np.bool_]
 
 def _places(column: pd.Series) -> Ints:
     """Place of each value among the sorted ones; what is missing and blank text come last, together."""
-    code, distinct = pd.factorize(column)
-    words = distinct.tolist()
+    code, words = _coded(column)
     order = sorted((at for at, word in enumerate(words) if word != ""), key=words.__getitem__)
     place = np.full(len(words) + 1, len(words))
     place[order] = np.arange(len(order))
     return place[code]
+
+
+def _coded(column: pd.Series) -> tuple[NDArray[np.integer[Any]], list[Any]]:
+    """Place of each value in a list of those that there are, or may be, each once; -1 for what is missing."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return np.asarray(column.cat.codes), column.cat.categories.tolist()
+    code, distinct = pd.factorize(column)
+    return code, distinct.tolist()

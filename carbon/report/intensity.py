@@ -36,6 +36,7 @@ SERVING = "inference"
 WORK = ("period", "node", "product", "model", "mode")
 UNITS = {"requests": ("g_per_request", 1.0), "tokens": ("g_per_1000_tokens", 1000.0)}
 STATED = {unit: f"{unit}_stated" for unit in UNITS}
+_NEEDED = (*WORK, "activity", "phase", "basis", "energy_kwh", "kgco2e", *UNITS)
 _GRAMS_PER_KG = 1000.0
 ALONE, WHOLE = "inference alone", "whole statement"
 
@@ -63,7 +64,8 @@ def intensities(
     Raises UsageError for a word that is none, NotFoundError for months without Scope 2 on the energy basis.
     """
     words = _words(by)
-    lines = statement(entries, energy, hardware)
+    needed = dict.fromkeys((*_NEEDED, *("period" if word == "month" else word for word in words)))
+    lines = statement(entries[list(needed)], energy, hardware)
     require_energy_basis(entries, energy)
     return tally(lines, words).drop(columns=list(STATED.values()))
 

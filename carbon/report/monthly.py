@@ -14,7 +14,8 @@ from carbon.core.time import month_number, month_text, parse_period
 from carbon.ledger.views import Spread
 from carbon.report.fold import fold
 from carbon.report.groups import numbered
-from carbon.report.ranges import BEHIND, GENERATOR, TABLE, Draws, ranges_of
+from carbon.report.normals import GENERATOR
+from carbon.report.ranges import BEHIND, TABLE, Draws, ranges_of
 from carbon.report.rolling import rolled
 from carbon.report.shares import provisional_shares
 
@@ -113,7 +114,7 @@ def scope2_by_method(entries: pd.DataFrame) -> dict[str, float]:
 
     What is not covered is left out. (GHG Protocol Scope 2 Guidance, ch. 7.1.)
     """
-    ours = entries[entries["scope"] == 2]
+    ours = entries.loc[entries["scope"] == 2, ["basis", "kgco2e"]]
     held = [basis for basis in ENERGY if (ours["basis"] == basis).any()]
     return {basis: sum_of(ours.loc[ours["basis"] == basis, "kgco2e"].to_numpy()) for basis in held}
 

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     import pandas as pd
+    from numpy.typing import NDArray
 
 _PLACE = ["period", "start", "node", "zone", "product", "model", "mode", "activity", "status"]
 _WORK = _PLACE[:-1]  # market-based lines settle apart from what hangs on their energy
+_READ = (*_PLACE, "phase", "basis", "energy_kwh", "kgco2e", "factor_kind", "factor")
 _NO_GRID = "{} of the energy has no grid data: its emissions are in no line"
 _NO_UPSTREAM = "{} of the energy has no upstream figure: not covered, not zero"
 _NO_LOSSES = "{} of the energy has no losses line, for lack of a rate or a lifecycle figure"
@@ -79,36 +81,37 @@ def report_notes(entries: pd.DataFrame, hardware: str = "amortised") -> list[str
 
 def _gaps(entries: pd.DataFrame, hardware: str) -> list[str]:
     """What no figure covers, and what one covers that stands in for a better one."""
-    lines, market = statement(entries, "location", hardware), entries[entries["basis"] == "market"]
+    lines = statement(entries[list(_READ)], "location", hardware)
+    market = entries.loc[entries["basis"] == "market", ["energy_kwh", "factor_kind", "zone"]]
     fallback = market["factor_kind"].isin(["grid-average", "fossil"])
     kinds = " and ".join(sorted(market.loc[fallback, "factor_kind"].unique()))
-    energy = lines[(lines["phase"] == "use") & lines["energy_kwh"].notna()]
-    total = energy["energy_kwh"].sum()
-    use = energy[energy["kgco2e"].notna()]
+    takes, covered = lines["energy_kwh"].notna(), lines["kgco2e"].notna()
+    energy = takes & (lines["phase"] == "use")
+    use, total = energy & covered, lines.loc[energy, "energy_kwh"].sum()
+    lifecycle, place = lines["factor_kind"] == "lifecycle", numbered(lines, _PLACE)[0]
     found = [
-        _share(energy[energy["kgco2e"].isna()], total, _NO_GRID, _IMPORT),
-        _hardware(lines[lines["kgco2e"].isna() & lines["energy_kwh"].isna()]),
-        _share(_without(use, lines, "upstream"), total, _NO_UPSTREAM, _ADD_LIFECYCLE),
-        _share(_without(use, lines, "losses"), total, _NO_LOSSES, _ADD_RATE),
-        _share(market[fallback], market["energy_kwh"].sum(), _NO_RESIDUAL % kinds, _ADD_RESIDUAL),
-        _share(use[use["factor_kind"] == "lifecycle"], total, _LIFECYCLE),
-        _share(use[use["factor"].str.contains("/for ")], total, _COUNTRY),
-    ]  # fmt: skip
+        _share(lines, energy & ~covered, total, _NO_GRID, _IMPORT),
+        _hardware(lines.loc[~covered & ~takes, ["phase", "node"]]),
+        _share(lines, use & ~_beside(lines, place, "upstream") & ~lifecycle, total, _NO_UPSTREAM, _ADD_LIFECYCLE),
+        _share(lines, use & ~_beside(lines, place, "losses"), total, _NO_LOSSES, _ADD_RATE),
+        _share(market, fallback, market["energy_kwh"].sum(), _NO_RESIDUAL % kinds, _ADD_RESIDUAL),
+        _share(lines, use & lifecycle, total, _LIFECYCLE),
+        _share(lines, use & _says(lines["factor"], "/for "), total, _COUNTRY),
+    ]
     return [note for note in found if note]
 
 
 def not_covered(lines: pd.DataFrame) -> list[str]:
     """What of a statement's lines no figure covers, a phrase each: which phase, of which share of the energy [kWh], where."""
-    energy = lines[(lines["phase"] == "use") & lines["energy_kwh"].notna()]
-    total, use = energy["energy_kwh"].sum(), energy[energy["kgco2e"].notna()]
-    found = [
-        _share(some, total, f"{phase} of {{}} of the energy")
-        for phase, some in (
-            ("use", energy[energy["kgco2e"].isna()]),
-            ("upstream", _without(use, lines, "upstream", _WORK)),
-            ("losses", _without(use, lines, "losses", _WORK)),
-        )
-    ]
+    covered, lifecycle = lines["kgco2e"].notna(), lines["factor_kind"] == "lifecycle"
+    energy, place = (lines["phase"] == "use") & lines["energy_kwh"].notna(), numbered(lines, _WORK)[0]
+    use, total = energy & covered, lines.loc[energy, "energy_kwh"].sum()
+    alone = {
+        "use": energy & ~covered,
+        "upstream": use & ~_beside(lines, place, "upstream") & ~lifecycle,
+        "losses": use & ~_beside(lines, place, "losses"),
+    }
+    found = [_share(lines, some, total, f"{phase} of {{}} of the energy") for phase, some in alone.items()]
     rest = lines[lines["kgco2e"].isna() & (lines["phase"] != "use")]
     hardware = sorted(set(rest.loc[rest["energy_kwh"].isna(), "phase"]) - {"upstream", "losses"})
     return [*(phrase for phrase in found if phrase), *(f"{phase} of some hardware" for phase in hardware)]
@@ -189,12 +192,14 @@ def _warned(findings: list[Finding], of: str) -> str:
     return f"Accounting warned{of}: {text}{others}"
 
 
-def _without(use: pd.DataFrame, lines: pd.DataFrame, phase: str, by: Sequence[str] = _PLACE) -> pd.DataFrame:
-    """Energy lines that have no line of a phase beside them; a lifecycle figure holds its upstream."""
-    place, heads = numbered(lines, by)
-    have = np.bincount(place, lines["phase"] == phase, len(heads)) > 0
-    alone = use[~have[place[lines.index.get_indexer(use.index)]]]
-    return alone[alone["factor_kind"] != "lifecycle"] if phase == "upstream" else alone
+def _beside(lines: pd.DataFrame, place: NDArray[np.int64], phase: str) -> NDArray[np.bool_]:
+    """Whether a line of a phase stands at the place of each line."""
+    beside: NDArray[np.bool_] = np.bincount(place, lines["phase"] == phase)[place] > 0
+    return beside
+
+
+def _says(column: pd.Series, words: str) -> pd.Series:
+    return column.isin([text for text in column.dropna().unique() if words in text])
 
 
 def _hardware(uncovered: pd.DataFrame) -> str:
@@ -206,11 +211,11 @@ def _hardware(uncovered: pd.DataFrame) -> str:
     return f"Hardware: {' and '.join(phases)} not covered, not zero ({named})"
 
 
-def _share(lines: pd.DataFrame, total: float, text: str, mend: str = "") -> str:
-    """A fact of a share of the energy, its zones, and how to mend it; "" where nothing is concerned."""
-    share = lines["energy_kwh"].sum() / total if total else 0.0
+def _share(lines: pd.DataFrame, some: pd.Series, total: float, text: str, mend: str = "") -> str:
+    """A fact of some lines' share of the energy, their zones, and how to mend it; "" where nothing is concerned."""
+    share = lines.loc[some, "energy_kwh"].sum() / total if total else 0.0
     if not share:
         return ""
-    zones = sorted(lines["zone"].unique())
+    zones = sorted(lines.loc[some, "zone"].unique())
     more = f" and {len(zones) - NAMED} more" if len(zones) > NAMED else ""
     return f"{text.format(f'{share:.1%}')} ({', '.join(zones[:NAMED])}{more}){f'; {mend}' if mend else ''}"

@@ -8,7 +8,6 @@ product in blocks, so that memory hangs on the blocks and not on the entries.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from carbon.core.spread import sigma_of, unversioned
 from carbon.core.sums import Exact, exact, sum_of, sums_by
 from carbon.grid.uncertainty import EXACT_ENERGY, completed, factor_terms
 from carbon.report.fold import alike
+from carbon.report.normals import Maker
 from carbon.scope2.groups import number
 from carbon.scope3.spread import embodied_terms
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 LOW, HIGH = 0.025, 0.975
-GENERATOR = "Philox, keyed by BLAKE2b of seed and id"
 BLOCK_BYTES = 1 << 27
 METERED = "energy of"
 _NORMAL = 1.959963984540054  # the 97.5 % point of the standard normal distribution
 BEHIND = ("method", "factor_kind", "tier", "status", "factor", "gsd2")
 TABLE = "table"
 _AT_ONCE = 16  # energies: few enough that their draws stay near the processor
+_A_TASK = 64  # energies of one thread, with memory of its own
 _DIGITS = 9
 _NEXT_TO_NOTHING = 1e-6  # of the variance of an entry: what is left of it by rounding
 
@@ -121,56 +121,17 @@ def ranges_of(lines: pd.DataFrame, kilograms: Exact, group: Ints, count: int, dr
 
 
 def draws_of(id_: str, draws: Draws) -> Singles:
-    """Standard normal draws [1] that belong to an id, in single precision.
-
-    Half are made (pairs of uniform ones into pairs of normal ones, Box and Muller 1958), the others are these negated: a tail
-    never holds a draw and its negative, so its ends are as sure as those of as many independent ones.
-    """
-    return _normals([(id_, 1.0)], draws)[0]
+    """Standard normal draws [1] that belong to an id, in single precision (carbon.report.normals)."""
+    return _maker(draws, 1).normals([(id_, 1.0)])[0]
 
 
 def multiplier(terms: Terms, draws: Draws) -> Singles:
     """Draws [1] of a product of lognormal figures of median 1, less 1: exp(sum sigma z) - 1."""
-    exponent = np.zeros(draws.draws, np.float32)
-    for term in terms:
-        exponent += _normals([term], draws)[0]
-    np.exp(exponent, out=exponent)
-    exponent -= 1
-    return exponent
+    return _multiplied(terms, _maker(draws, 1))
 
 
-def _made(draws: Draws) -> int:
-    """How many draws are made, a number of pairs: half of all, or a little more."""
-    return 2 * ((draws.draws + 3) // 4)
-
-
-def _normals(terms: Sequence[tuple[str, float]], draws: Draws) -> Singles:
-    """The draws [1] of some ids times their sigma [1], one row for each; made in place, as new memory takes time."""
-    half = _made(draws) // 2
-    uniform = np.empty((len(terms), 2 * half), np.float32)
-    _fill_uniform([id_ for id_, _ in terms], uniform, draws.seed)
-    radius = np.subtract(1, uniform[:, :half])  # never 0
-    np.log(radius, out=radius)
-    radius *= -2
-    np.sqrt(radius, out=radius)
-    angle = np.multiply(np.float32(2 * np.pi), uniform[:, half:])
-    np.multiply(radius, np.cos(angle), out=uniform[:, :half])
-    np.multiply(radius, np.sin(angle, out=angle), out=uniform[:, half:])
-    both = np.empty((len(terms), 4 * half), np.float32)
-    np.multiply(uniform, np.array([[sigma] for _, sigma in terms], np.float32), out=both[:, : 2 * half])
-    np.negative(both[:, : 2 * half], out=both[:, 2 * half :])
-    return both[:, : draws.draws]
-
-
-def _fill_uniform(ids: Sequence[str], rows: Singles, seed: int) -> None:
-    """Fill rows with uniform numbers [1] of each id's own stream: one generator, set anew, is made faster than many."""
-    bits = np.random.Philox(key=0)
-    stream, fresh = np.random.Generator(bits), bits.state
-    for id_, row in zip(ids, rows, strict=True):
-        key = hashlib.blake2b(f"{seed} {id_}".encode(), digest_size=16).digest()
-        fresh["state"]["key"] = np.frombuffer(key, "<u8")
-        bits.state = fresh
-        stream.random(dtype=np.float32, out=row)
+def _maker(draws: Draws, most: int) -> Maker:
+    return Maker(draws.draws, draws.seed, most)
 
 
 def _behind(lines: pd.DataFrame) -> list[str]:
@@ -340,32 +301,38 @@ def _energy_draws(cells: Cells, row: Ints, some: slice, begin: int, rows: int, d
     order = np.argsort(rank, kind="stable")
     cell, rank = uncertain[order], rank[order]
 
-    def product(low: int) -> tuple[Ints, Singles]:
-        mine = slice(*np.searchsorted(rank, [low, low + _AT_ONCE]).tolist())
+    def product(low: int) -> list[tuple[Ints, Singles]]:
+        maker, last = _maker(draws, _AT_ONCE), min(low + _A_TASK, len(terms))
+        return [part(begin, min(begin + _AT_ONCE, last), maker) for begin in range(low, last, _AT_ONCE)]
+
+    def part(low: int, high: int, maker: Maker) -> tuple[Ints, Singles]:
+        mine = slice(*np.searchsorted(rank, [low, high]).tolist())
         touched, to = np.unique(row[cell[mine]] - begin, return_inverse=True)
-        kilograms = np.zeros((len(touched), len(terms[low : low + _AT_ONCE])), np.float32)
+        kilograms = np.zeros((len(touched), high - low), np.float32)
         kilograms[to, rank[mine] - low] = cells.kg[cell[mine]]
-        return touched, kilograms @ _multipliers(terms[low : low + _AT_ONCE], draws)
+        return touched, kilograms @ _multipliers(terms[low:high], maker)
 
     found = np.zeros((rows, draws.draws), np.float32)
-    for touched, part in ordered_map(product, range(0, len(terms), _AT_ONCE)):
-        found[touched] += part
+    for parts in ordered_map(product, range(0, len(terms), _A_TASK)):
+        for touched, of_them in parts:
+            found[touched] += of_them
     return found
 
 
-def _multipliers(terms: Sequence[Terms], draws: Draws) -> Singles:
+def _multipliers(terms: Sequence[Terms], maker: Maker) -> Singles:
     """Multipliers less 1, one row for each of some terms; those of one id all at a time."""
     if all(len(one) == 1 for one in terms):
-        return _of_one_id([one[0] for one in terms], draws)
-    return np.array([multiplier(one, draws) for one in terms])
+        return maker.multipliers([one[0] for one in terms])
+    return np.array([_multiplied(one, maker) for one in terms])
 
 
-def _of_one_id(terms: Sequence[tuple[str, float]], draws: Draws) -> Singles:
-    """Multipliers of single figures less 1: exp(sigma z) - 1."""
-    found = _normals(terms, draws)
-    np.exp(found, out=found)
-    found -= 1
-    return found
+def _multiplied(terms: Terms, maker: Maker) -> Singles:
+    exponent = np.zeros(maker.draws, np.float32)
+    for term in terms:
+        exponent += maker.normals([term])[0]
+    np.exp(exponent, out=exponent)
+    exponent -= 1
+    return exponent
 
 
 def _ends(total: Floats) -> tuple[float, float]:

@@ -80,7 +80,9 @@ class Held(NamedTuple):
     ) -> pd.DataFrame:
         """Those of the months `periods`: energy_kwh [kWh], kgco2e [kg]; what else is asked was settled when they were read."""
         del as_of, columns, coded
-        return self.entries if periods is None else self.entries[self.entries["period"].isin(periods)]
+        if periods is None or (inside := self.entries["period"].isin(periods)).all():
+            return self.entries  # taking all of them would double them
+        return self.entries[inside]
 
 
 class Rolled(NamedTuple):

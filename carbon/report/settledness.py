@@ -101,8 +101,7 @@ def movement(entries: pd.DataFrame, energy: str = "location", hardware: str = "a
     `factor_final`. The mean is sum |after - before| / sum |before|, the largest that of a single cell; what
     was 0 has no share and is in neither.
     """
-    lines = statement(entries, energy, hardware)
-    final = lines[(lines["cause"] == SETTLING) & lines["kgco2e"].notna()]
+    final = statement(entries[(entries["cause"] == SETTLING) & entries["kgco2e"].notna()], energy, hardware)
     back = final["reverses"].notna().to_numpy()
     status, kgco2e = final["status"].to_numpy(), final["kgco2e"].to_numpy(float)
     cell = codes(final[_CELL])

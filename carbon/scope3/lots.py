@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -68,7 +69,7 @@ class Lot(NamedTuple):
     @property
     def cohort(self) -> str:
         """Month of entry into service, `YYYY-MM`."""
-        return month_text(int(np.datetime64(self.in_service_us, "us").astype("M8[M]").astype(int)))
+        return _month_of(self.in_service_us)
 
     @property
     def basis_kgco2e(self) -> float:
@@ -79,6 +80,11 @@ class Lot(NamedTuple):
     def factor(self) -> str:
         """Id of the figures behind it: profile, cohort, version."""
         return f"{self.profile}/{self.cohort}@{self.version}"
+
+
+@lru_cache(4096)
+def _month_of(us: int) -> str:
+    return month_text(int(np.datetime64(us, "us").astype("M8[M]").astype(int)))
 
 
 class Service(NamedTuple):

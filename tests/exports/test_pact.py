@@ -114,6 +114,20 @@ def test_range_is_that_of_the_product_in_the_report() -> None:
     assert (float(ends[1]), float(ends[2])) == (one.low_kgco2e, one.high_kgco2e)
 
 
+def test_each_product_has_the_range_of_its_own_entries() -> None:
+    """All are drawn at once: of one product alone the same comes out, but for the last digits of single precision."""
+    more = [row | {"product": "embed", "kgco2e": 3 * row["kgco2e"]} for row in rows() if row.get("product") == "chat"]
+    every = [*rows(), *more, *(row | {"product": "agents", "gsd2": None} for row in more)]
+    found = {one.names["product"]: one for one in pact(frame_of(every), FRAME).footprints if one.unit == "request"}
+    for product in ("chat", "embed"):
+        (one, *_) = pact(frame_of([row for row in every if row.get("product") == product]), FRAME).footprints
+        both = found[product]
+        assert (both.low_kgco2e, both.high_kgco2e) == pytest.approx((one.low_kgco2e, one.high_kgco2e), rel=1e-6)
+        assert both.data["pcf"] == one.data["pcf"]
+    assert found["embed"].high_kgco2e > 2 * found["chat"].high_kgco2e
+    assert math.isnan(found["agents"].low_kgco2e)
+
+
 def test_no_range_where_an_entry_has_none() -> None:
     frame = frame_of([row | {"gsd2": None} for row in rows()])
     (one, *_) = pact(frame, FRAME).footprints

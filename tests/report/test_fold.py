@@ -10,7 +10,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon.report.fold import fold
+from carbon.report.fold import alike, fold
+from carbon.report.groups import numbered
 from carbon.report.monthly import summarise
 from tests.report.ledger_entries import entry, frame_of
 
@@ -56,6 +57,29 @@ def _summed(values: list[tuple[float, float, bool]]) -> tuple[float, float, floa
     share = share if math.isfinite(share) else math.nan
     kwh, kg = (math.fsum(some) if some else math.nan for some in (energy, kilograms))
     return kwh, kg, share
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 2) for _ in range(9)], st.integers(0, 40)), max_size=60), st.booleans())
+def test_rows_are_numbered_by_all_their_words(rows: list[tuple[int, ...]], coded: bool) -> None:
+    """Equal numbers are equal words, missing ones too, however many combinations there may be; each row has its own head."""
+    words = [[None if value == 2 else f"w{value}" for value in row] for row in rows]
+    names = [f"c{at}" for at in range(10)]
+    frame = pd.DataFrame(words, columns=names, dtype="str")
+    lines = frame.astype(pd.CategoricalDtype(["unused", *(f"w{value}" for value in range(41))])) if coded else frame
+    row, member = alike(lines, names, np.array([row[-1] for row in rows], np.int64))
+    keys = [(*word, value[-1]) for word, value in zip(words, rows, strict=True)]
+    assert len(set(row.tolist())) == len(member) == len(set(keys)) == len(set(zip(row.tolist(), keys, strict=True)))
+    assert row[member].tolist() == list(range(len(member)))
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", "", None]), max_size=12))
+def test_groups_of_categories_are_those_of_text(words: list[str | None]) -> None:
+    """In the order of their words, blank and missing ones last and together; a category that no row has counts for nothing."""
+    text = pd.DataFrame({"word": pd.Series(words, dtype="str")})
+    coded = text.astype(pd.CategoricalDtype(["c", "", "unused", "b", "a"]))
+    found = [numbered(frame, ["word"])[0].tolist() for frame in (text, coded)]
+    order = sorted({word or "~" for word in words})
+    assert found == [[order.index(word or "~") for word in words]] * 2
 
 
 def test_days_of_a_meter_are_one_row() -> None:

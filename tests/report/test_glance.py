@@ -36,10 +36,11 @@ class Kept:
         self.frame = frame_of(rows)
 
     def live(
-        self, as_of: object = None, periods: Sequence[str] | None = None, columns: Sequence[str] | None = None
-    ) -> pd.DataFrame:
+        self, as_of: object = None, periods: Sequence[str] | None = None, columns: Sequence[str] | None = None,
+        *, coded: bool = False,
+    ) -> pd.DataFrame:  # fmt: skip
         """Entries of some months, or all."""
-        del as_of
+        del as_of, coded
         found = self.frame if periods is None else self.frame[self.frame["period"].isin(periods)]
         return found if columns is None else found[list(columns)]
 
@@ -58,6 +59,14 @@ ROWS = [
     work("2026-10", "a", 180.0, 15.0, 150), work("2026-10", "c", 30.0, 5.0),
     work("2026-10", "d", 0.0, 1.0),
 ]  # fmt: skip
+
+
+def test_entries_at_hand_are_not_read_again() -> None:
+    """The month at hand as the ledger has it; where what is at hand says otherwise, that counts."""
+    ledger = Kept(ROWS)
+    mine = ledger.live(None, ["2026-10"])
+    assert month_change(ledger, "2026-10", now=AFTER, entries=mine) == month_change(ledger, "2026-10", now=AFTER)
+    assert month_change(ledger, "2026-10", now=AFTER, entries=mine[:1], most=0).after_kgco2e == 180.0
 
 
 def test_a_month_is_held_against_the_one_before_by_the_same_statement() -> None:

@@ -19,6 +19,7 @@ from carbon.core.errors import UsageError
 from carbon.core.spread import gsd2_of, pedigree_gsd2, product_gsd2, sigma_of
 from carbon.core.sums import exact
 from carbon.report.monthly import report
+from carbon.report.normals import Maker
 from carbon.report.ranges import METERED, Draws, _cells, _drawn, draws_of, entry_terms, ranges
 from carbon.report.sheet import to_csv
 from tests.reference.ranges import ends, trials
@@ -281,3 +282,17 @@ def test_draws_of_an_id_are_those_of_a_generator_of_its_own() -> None:
     radius, angle = np.random.Generator(np.random.Philox(key=key)).random((2, 250), np.float32).astype(float)
     pairs = np.sqrt(-2 * np.log(1 - radius)) * np.array([np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle)])
     assert draws_of("energy of n1", draws) == pytest.approx(np.concatenate([*pairs, *-pairs]), abs=2e-6)
+
+
+def test_draws_of_many_ids_at_once_are_those_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bit by bit, whatever was made before and however many energies one thread takes."""
+    draws, names = Draws(101, 3), [f"id {at}" for at in range(20)]
+    maker = Maker(draws.draws, draws.seed, 16)
+    for some in (names[:16], names[16:]):
+        for row, name in zip(maker.normals([(one, 1.0) for one in some]), some, strict=True):
+            assert (row == draws_of(name, draws)).all()
+    rows = [line(1.0 + at % 7, f"Z{at % 3}", f"n{at}") for at in range(150)]
+    usual = whole(rows, draws)
+    for task in (16, 10_000):
+        monkeypatch.setattr(MODULE, "_A_TASK", task)
+        assert whole(rows, draws) == usual
