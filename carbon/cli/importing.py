@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from carbon.importers.store import Source
     from carbon.importing import Outcome
 
-app = typer.Typer()
+app = typer.Typer(no_args_is_help=True, epilog="Example: carbon import list")
 FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to import.")]
 NodeOption = Annotated[
     str, typer.Option("--node", metavar="NODE", help="Node that the files are of; else the file's name.")
@@ -41,7 +41,7 @@ SkipOption = Annotated[bool, typer.Option("--skip-unknown", help="Leave out node
 SHOWN = ("node", "from", "to", "metered_share", "energy_kwh", "host_kwh", "device_w", "j_per_token", "met_hours")
 
 
-@app.command("nvidia-smi", epilog="Example: carbon import nvidia-smi gpu-a.csv --node berlin-1 --tz Europe/Berlin")
+@app.command("nvidia-smi", epilog="Example: carbon import nvidia-smi gpu-a.csv --node fra-01 --tz Europe/Berlin")
 @guarded
 def nvidia_smi(
     context: typer.Context, files: FilesArgument, node: NodeOption = "", tz: ZoneOption = "",
@@ -63,7 +63,7 @@ def nvidia_smi(
     import_files(settings, "nvidia-smi", files, told, take, format, skip_unknown=skip_unknown)
 
 
-@app.command(epilog="Example: carbon import opengradient usage.jsonl logs.json --blobs blobs --node gateway-1")
+@app.command(epilog="Example: carbon import opengradient usage.jsonl --node ams-01")
 @guarded
 def opengradient(
     context: typer.Context, files: FilesArgument,
@@ -98,7 +98,7 @@ def list_(context: typer.Context, format: FormatOption = Format.table, output: O
     emit(table, format, "imported", output, ("id", "importer", "name", "first", "last"))
 
 
-@app.command(epilog="Example: carbon import remove 3f2a9c")
+@app.command(epilog="Example: carbon import remove gpu-a.csv")
 @guarded
 def remove(
     context: typer.Context,

@@ -9,6 +9,7 @@ import pytest
 
 from carbon.cli.main import command_tree
 from carbon.version import __version__
+from tests.cli.import_samples import write_samples
 from tests.cli.project import run, run_process
 from tests.providers.server import Server
 
@@ -20,6 +21,7 @@ HEAVY = ("deltalake", "numpy", "pandas", "pyarrow", "requests", "rich.markdown",
 BEFORE = {
     "Example: carbon grid remove entsoe-de-2026": ["grid import entsoe-de-2026.csv"],
     "Example: carbon close 2026-10": ["account"],
+    "Example: carbon import remove gpu-a.csv": ["import nvidia-smi gpu-a.csv --node fra-01 --tz Europe/Berlin"],
     "Example: carbon reopen 2026-10 --reason misread": ["account", "close 2026-10"],
 }
 DONE_ALREADY = 2  # what may be said of a month that another example closed
@@ -63,6 +65,7 @@ def in_demo(demo_once: Path, providers: None, tmp_path: Path, monkeypatch: pytes
     (folder / "entsoe-de-2026.csv").write_text(f"zone,start,direct_g_per_kwh\n{rows}")
     contract = "wind-1,contract,DE,2026-10-01,2026-11-01,2,0"
     (folder / "instruments.csv").write_text(f"id,kind,market,start,end,mwh,intensity_g_per_kwh\n{contract}\n")
+    write_samples(folder)
     power = "".join(f"{busy / 20},{20 + busy * 2.4}\n" for busy in range(21))
     (folder / "gpu-power.csv").write_text(f"busy_fraction,power_w\n{power}")
     monkeypatch.chdir(folder)
