@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from carbon.report.concentration import concentration, concentration_curve
     from carbon.report.drivers import drivers
     from carbon.report.intensity import intensities
-    from carbon.report.monthly import report
+    from carbon.report.notebook import report
     from carbon.report.sci import sci
     from carbon.report.units import intensity
     from carbon.scope2.location import scope2
@@ -48,7 +48,7 @@ _HOME = {
     "carbon.report.concentration": ("concentration", "concentration_curve"),
     "carbon.report.drivers": ("drivers",),
     "carbon.report.intensity": ("intensities",),
-    "carbon.report.monthly": ("report",),
+    "carbon.report.notebook": ("report",),
     "carbon.report.sci": ("sci",),
     "carbon.report.units": ("intensity",),
     "carbon.scope2.location": ("scope2",),

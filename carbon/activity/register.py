@@ -185,7 +185,7 @@ def _register(table: pd.DataFrame, consolidation: str, profiles: Mapping[str, Pr
 
 def _stretch(row: Mapping[Hashable, Any], number: int, consolidation: str) -> Stretch:
     names = ("node", "operator", "zone", "market", "boundary", "hardware")
-    places = route(row["boundary"], row["operated"] == "true", consolidation)
+    places = route(row["boundary"], str(row["operated"]).lower() == "true", consolidation)
     return Stretch._make([*(_optional(row[name]) for name in names), float(row["pue"]), places, number])
 
 

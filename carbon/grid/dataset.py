@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TIERS = ("measured", "typical", "annual")
 STATUSES = ("final", "preliminary", "estimated")
 MISSING = -1
+_G_PER_KWH = "gCO2e/kWh"
 LONG_US = 28 * DAY_US
 
 
@@ -65,8 +66,8 @@ def open_grid(
     Dims (zone, time); `time` = interval starts, UTC, regular. Variables `direct_g_per_kwh`, `lifecycle_g_per_kwh`
     [g/kWh], NaN = not covered; `tier`, `status`, `factor` are codes into their attributes; `loss_k` (zone, year) [1]
     is losses per consumption; `step_us` (zone) the step of a zone's own series. `known_at`: with the series as they had
-    come by then, inclusive, so that a past account can be reckoned again. Raises InputError for an unknown zone,
-    UsageError for no zone, for what is no time, and for a range without hours.
+    come by then, inclusive, so that a past account can be reckoned again. `long_name` and `units` label plots. Raises
+    InputError for an unknown zone, UsageError for no zone, for what is no time, and for a range without hours.
     """
     found = Findings() if findings is None else findings
     options = options or GridOptions()
@@ -176,26 +177,48 @@ class _Builder:
         dims = ("zone", "time")
         return xr.Dataset(
             {
-                "direct_g_per_kwh": (dims, self.direct, {"units": "g/kWh", "long_name": "combustion at the plant"}),
+                "direct_g_per_kwh": (
+                    dims,
+                    self.direct,
+                    _told("direct intensity", _G_PER_KWH, "combustion at the plant"),
+                ),
                 "lifecycle_g_per_kwh": (
                     dims,
                     self.lifecycle,
-                    {"units": "g/kWh", "long_name": "with fuel chain and plant"},
+                    _told("lifecycle intensity", _G_PER_KWH, "with fuel chain and plant"),
                 ),
-                "tier": (dims, tier_of[self.factor], _flags(TIERS)),
-                "status": (dims, self.status, _flags(STATUSES)),
-                "factor": (dims, self.factor, {"factors": [factor._asdict() for factor in self.factors]}),
-                "step_us": (
-                    ("zone",),
-                    np.array(self.steps_us),
-                    {"units": "us", "long_name": "step of the zone's own series"},
+                "tier": (dims, tier_of[self.factor], _told("tier") | _flags(TIERS)),
+                "status": (dims, self.status, _told("status of the figure") | _flags(STATUSES)),
+                "factor": (
+                    dims,
+                    self.factor,
+                    _told("factor, by its place in `factors`") | {"factors": [one._asdict() for one in self.factors]},
                 ),
-                "loss_k": (("zone", "year"), np.array([k for k, _ in losses], float).reshape(shape), {"units": "1"}),
-                "loss_id": (("zone", "year"), np.array([name for _, name in losses], object).reshape(shape)),
+                "step_us": (("zone",), np.array(self.steps_us), _told("step of the zone's own series", "us")),
+                "loss_k": (
+                    ("zone", "year"),
+                    np.array([k for k, _ in losses], float).reshape(shape),
+                    _told("grid losses per consumption", "1"),
+                ),
+                "loss_id": (
+                    ("zone", "year"),
+                    np.array([name for _, name in losses], object).reshape(shape),
+                    _told("loss rate"),
+                ),
             },
-            {"zone": self.ids, "time": self.axis.view("M8[us]"), "year": years},
+            {
+                "zone": ("zone", self.ids, _told("grid zone")),
+                "time": ("time", self.axis.view("M8[us]"), _told("start of the interval, UTC")),
+                "year": ("year", years, _told("year")),
+            },
             {"title": "grid intensity", "step_us": int(self.axis[1] - self.axis[0]) if len(self.axis) > 1 else HOUR_US},
         )
+
+
+def _told(name: str, units: str = "", comment: str = "") -> dict[str, object]:
+    """Attributes of a variable, as plots label axes by them: `long_name`, `units`, and what else is to be said."""
+    told = {"long_name": name, "units": units, "comment": comment}
+    return {key: text for key, text in told.items() if text}
 
 
 def _flags(words: Sequence[str]) -> dict[str, object]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _ORDER = ("posting", "entry", "recorded_at")
 _PAIRS = ("entry", "reverses", "period")
+_CLOSING = {name: "int64" if name in ("number", "posting") else "str" for name in Closing._fields}
 _TOLD = ("posting", "recorded_at", "entry", "reverses", "kgco2e", "cause", "reason", "digest")
 
 
@@ -106,7 +107,7 @@ class Reader:
         """
         until, table = _known_until(as_of), open_table(self.path)
         found = closings(infos(self.path, table.version())) if table is not None else []
-        frame = pd.DataFrame(found, columns=list(Closing._fields))
+        frame = pd.DataFrame(found, columns=list(Closing._fields)).astype(_CLOSING)
         frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True, format="ISO8601").dt.as_unit("us")
         return frame if until is None else frame[frame["recorded_at"] <= until]
 

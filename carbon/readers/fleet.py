@@ -14,7 +14,7 @@ from carbon.hardware.logistics import legs, place_of
 from carbon.hardware.profiles import find_profile
 from carbon.readers.checked import read_checked
 from carbon.readers.convert import Dialect
-from carbon.readers.small import warn_of
+from carbon.readers.small import for_people, warn_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,13 +35,14 @@ PROFILES = "see `carbon hardware list`, or name a profile file of your own"
 def read_fleet(path: str | Path, *, dialect: Dialect | None = None) -> pd.DataFrame:
     """Assets, index `row`, columns as in the schema: times UTC, `devices` [1], `embodied_kgco2e` and `mass_kg` [kg] of a unit.
 
-    `valid_from` is filled in by its rule. A file that is absent is a fault. Raises InputError with every finding.
+    `devices` is Int64; `valid_from` is filled in by its rule. A file that is absent is a fault. Raises InputError with
+    every finding.
     """
     findings = Findings()
     fleet = parse_fleet(path, dialect or Dialect(), findings, str(path))
     findings.raise_errors()
     warn_of(findings)
-    return fleet
+    return for_people(fleet, "fleet")
 
 
 def parse_fleet(

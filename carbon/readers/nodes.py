@@ -8,7 +8,7 @@ import numpy as np
 
 from carbon.core.findings import Findings
 from carbon.readers.convert import Dialect
-from carbon.readers.small import read_cells, warn_of
+from carbon.readers.small import for_people, read_cells, warn_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,13 +21,14 @@ _FIXED = ("operator", "in_service", "retired")
 def read_nodes(path: str | Path, *, dialect: Dialect | None = None) -> pd.DataFrame:
     """Node register, index `row`, columns as in the schema: times UTC, `pue` [1], `devices` [1], position [degree].
 
-    `valid_from` and `operated` are filled in by their rules. Raises InputError with every finding.
+    `devices` is Int64, `operated` boolean, text str; `valid_from` and `operated` are filled in by their rules. Raises
+    InputError with every finding.
     """
     findings = Findings()
     nodes = parse_nodes(path, dialect or Dialect(), findings, str(path))
     findings.raise_errors()
     warn_of(findings)
-    return nodes
+    return for_people(nodes, "nodes")
 
 
 def parse_nodes(path: str | Path, dialect: Dialect, findings: Findings, name: str) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from carbon.readers.files import SourceFile, open_chunks, read_rows
 if TYPE_CHECKING:
     from carbon.core.schema import Column
 
+_FLAGS = {"true": True, "false": False}
+
 
 def read_table(
     path: str | Path, table: str, dialect: Dialect, findings: Findings, name: str = "", extra: tuple[str, ...] = ()
@@ -52,6 +54,14 @@ def read_cells(
         return empty_table(table)
     marks = pd.concat(broken).reindex(columns=list(schema), fill_value=False).astype(bool)
     return _with_defaults(pd.concat(pieces), schema), marks
+
+
+def for_people(frame: pd.DataFrame, table: str) -> pd.DataFrame:
+    """A table without faults as pandas users have it: counts as Int64, true and false as boolean, both may be missing."""
+    schema = columns(table)
+    counts = {name: "Int64" for name, column in schema.items() if column.type == "count"}
+    flags = {name: frame[name].map(_FLAGS) for name, column in schema.items() if set(column.choices) == set(_FLAGS)}
+    return frame.assign(**flags).astype(counts | dict.fromkeys(flags, "boolean"))
 
 
 def empty_table(table: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -71,17 +71,21 @@ def print_report(
     words = groupings(by) or list(USUAL_GROUPINGS)
     told_apart = [*words, *({"activity"} - set(words))]  # hardware that nobody used from that of no work
     frame = report(ledger, period, told_apart, energy, hardware, as_of, **draws._asdict())
-    midnight = " 00:00 UTC" if isinstance(as_of, str) and is_day(as_of) else ""
     entries = ledger.live(as_of=as_of, periods=months_of(period), columns=(*SHOWN, *draws.needs), coded=True)
     products = intensities(entries, "product", energy, hardware) if "product" in groupings(by) else None
     work = render_intensities(intensities(entries, (), energy, hardware), products, console.width)
-    known = f", as known at {as_of}{midnight}" if as_of else ""
-    label = f"{statement_label(energy, hardware)}{known}"
+    label = f"{statement_label(energy, hardware)}{as_known(as_of)}"
     waiting = settled_notes(settled(entries, energy, hardware, draws), moved)
     said = by_weight(frame, months_of(period), notes)
     scope2 = scope2_by_method(entries)
     for part in render_report(frame, label, said, console.width, entity, scope2, words, work, span, change, waiting):
         console.print(part)
+
+
+def as_known(as_of: datetime | str | None) -> str:
+    """How a label goes on where a state is asked for; a day is its first instant."""
+    midnight = " 00:00 UTC" if isinstance(as_of, str) and is_day(as_of) else ""
+    return f", as known at {as_of}{midnight}" if as_of else ""
 
 
 def by_weight(frame: pd.DataFrame, months: Iterable[str], notes: Iterable[str] | Notes) -> Notes:

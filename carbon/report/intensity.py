@@ -146,7 +146,7 @@ def _words(by: str | Iterable[str]) -> list[str]:
 def group_rows(lines: pd.DataFrame, words: Sequence[str]) -> tuple[pd.DataFrame, Ints]:
     """Keys of each group, sorted with missing ones last, and the number of each row's; without words one group of all."""
     if not words:
-        return pd.DataFrame(index=[0]), np.zeros(len(lines), np.int64)
+        return pd.DataFrame(index=pd.RangeIndex(1)), np.zeros(len(lines), np.int64)
     group, heads = numbered(lines, words)
     keys = lines[list(words)].iloc[heads].reset_index(drop=True).astype("str")
     return keys.mask(keys == ""), group

@@ -79,7 +79,7 @@ def report(
             f"draws must be {LEAST_DRAWS} to {MOST_DRAWS:,} and the seed 0 or more, not {draws} and {seed}"
         )
     _check_bases(energy, hardware)
-    drawn = Draws(draws, seed, tables, _kept(ledger) if kept is None else kept)
+    drawn = Draws(draws, seed, tables, kept_tables(ledger) if kept is None else kept)
     needed = [*dict.fromkeys((*NEEDED, *words, *drawn.needs))]
     if rolling is not None:
         ledger = rolled(cast("Dated", ledger), rolling, months, as_of, (*needed, "start", "end"))
@@ -95,7 +95,7 @@ def report(
     return _summary(folded.take(rows), words, drawn)
 
 
-def _kept(ledger: Live) -> Spreads:
+def kept_tables(ledger: Live) -> Spreads:
     """The tables that a ledger kept; none of entries at hand."""
     return ledger.spreads() if isinstance(ledger, Spread) else ()
 

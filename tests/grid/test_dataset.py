@@ -36,7 +36,7 @@ def test_dims_variables_and_axis(tmp_path: Path) -> None:
     assert (str(times[0]), str(times[-1])) == ("2026-10-05T00:00:00.000000", "2026-10-05T23:00:00.000000")
     assert set(np.diff(times).astype(int)) == {HOUR_US}
     for name in ("direct_g_per_kwh", "lifecycle_g_per_kwh"):
-        assert (grid[name].dims, grid[name].attrs["units"]) == (("zone", "time"), "g/kWh")
+        assert (grid[name].dims, grid[name].attrs["units"]) == (("zone", "time"), "gCO2e/kWh")
     for name in ("tier", "status"):
         words = grid[name].attrs["flag_meanings"].split()
         assert len(words) == len(grid[name].attrs["flag_values"])

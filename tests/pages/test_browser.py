@@ -16,6 +16,8 @@ from tests.pages.test_markup import CHARTS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from playwright.sync_api import Browser
+
     from tests.pages.browsing import Shown
 
 JULY = "2024-07"
@@ -121,3 +123,27 @@ def test_colours_differ_in_lightness(shown: Shown) -> None:
     assert abs(light(two) - light(three)) > 0.3
     assert plain != striped
     assert shown.page.locator("#trend svg pattern").count() >= 1
+
+
+@pytest.mark.parametrize(("paper", "ink"), [("rgb(255, 255, 255)", "rgb(20, 20, 20)"), ("rgb(17, 17, 17)", "rgb(238, 238, 238)")])
+def test_in_a_notebook_a_report_takes_the_colours_of_its_page(
+    browser: Browser, world_once: Path, paper: str, ink: str
+) -> None:
+    """Light or dark: every text in the page's own ink, on its own paper; no wider than a narrow screen, nothing asked for."""
+    import carbon
+
+    table = carbon.report(carbon.Ledger(str(world_once / "ledger")), JULY, by="product,operator")
+    context = browser.new_context(viewport={"width": 700, "height": 900}, offline=True)
+    page, heard = context.new_page(), []
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("request", lambda request: heard.append(request.url))
+    page.on("dialog", lambda dialog: heard.append(dialog.message))
+    page.set_content(f"<!doctype html><body style='color: {ink}; background: {paper}'>{table._repr_html_()}</body>")
+    looks = page.evaluate("""() => [...document.querySelectorAll('section, section *:not(style)')].map(node => {
+      const style = getComputedStyle(node); return style.color + ' on ' + style.backgroundColor })""")
+    assert set(looks) == {f"{ink} on rgba(0, 0, 0, 0)"}
+    assert page.evaluate("document.documentElement.scrollWidth") <= 700
+    assert page.get_by_role("table").count() == page.get_by_role("region", name="Report table").count() == 1
+    assert page.get_by_role("columnheader", name="energy_kwh").count() == 1
+    assert heard == []
+    context.close()

@@ -31,7 +31,7 @@ def test_what_is_left_out_follows_its_rule(write: Write) -> None:
     nodes = read_nodes(write(f"{HEADER}\n{NODE}\n"))
     (node,) = nodes.to_dict("records")
     assert nodes.index.tolist() == [2]
-    assert (node["pue"], node["boundary"], node["operated"], node["role"]) == (1.0, "own", "true", "inference")
+    assert (node["pue"], node["boundary"], node["operated"], node["role"]) == (1.0, "own", True, "inference")
     assert node["in_service"] == node["valid_from"] == pd.Timestamp("2026-01-01", tz="UTC")
     assert pd.isna(node["retired"])
     assert all(pd.isna(node[name]) for name in ("host", "market", "latitude", "longitude"))
@@ -47,7 +47,7 @@ def test_what_is_left_out_follows_its_rule(write: Write) -> None:
 def test_operated_is_true_for_own_else_as_said(write: Write, boundary: str, said: str, operated: str) -> None:
     """The rule of the register, and what is said goes before it."""
     nodes = read_nodes(write(f"{HEADER},boundary,operated\n{NODE},{boundary},{said}\n"))
-    assert nodes["operated"].tolist() == [operated]
+    assert nodes["operated"].tolist() == [operated == "true"]
 
 
 @pytest.mark.parametrize("zone", ["", "Europe/Berlin"])
