@@ -10,12 +10,12 @@ import pandas as pd
 from carbon.activity.register import build_register
 from carbon.core.findings import Findings
 from carbon.core.lock import locked
-from carbon.core.time import isoformat
+from carbon.core.time import DAY_US, isoformat
 from carbon.core.write import whole_file
 from carbon.grid.tables import zones
 from carbon.importers.derive import WORK, Day, derive
 from carbon.importers.names import known, names_of, unknown_nodes
-from carbon.importers.plausible import check, coverage, hours_of
+from carbon.importers.plausible import coverage, hours_of, strips, tally, warn
 from carbon.importers.store import Imported, Source, day_text
 from carbon.readers.convert import Dialect
 from carbon.readers.nodes import parse_nodes
@@ -38,7 +38,7 @@ COLUMNS = (
 class Outcome(NamedTuple):
     """What importing came to: sources as they are kept, how many were there `before`, days written, coverage by node.
 
-    `coverage` has the columns of carbon.importers.plausible.coverage.
+    `coverage` and `strips` have the columns of the functions of these names in carbon.importers.plausible.
     """
 
     sources: list[Source]
@@ -46,6 +46,7 @@ class Outcome(NamedTuple):
     days: list[int]
     rows: int
     coverage: pd.DataFrame
+    strips: pd.DataFrame
     findings: Findings
 
 
@@ -56,6 +57,11 @@ class Project(NamedTuple):
     workload: Path
     register: Register
     names: dict[str, str]
+
+    def rows_of(self, day: int, sources: Sequence[Source]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Meters and events of a day, of nodes that the register knows."""
+        meters, events = (self.imported.load(day, kind, sources) for kind in ("meters", "events"))
+        return known(meters, self.names), known(events, self.names)
 
 
 def project_of(settings: Settings, findings: Findings) -> Project:
@@ -145,50 +151,79 @@ def _of_known(
 
 
 def _written(project: Project, sources: list[Source], days: Sequence[int], findings: Findings) -> Outcome:
+    """Write the workload of some days; what is told of them is that of the nodes that `sources` have rows of."""
     everything = project.imported.sources()
-    found = []
+    mine = [place for place, source in enumerate(everything) if source in sources]
+    tallies, sums = [], _Sums()
     for day in days:
-        kinds = (project.imported.load(day, kind, everything) for kind in ("meters", "events"))
-        meters, events = (known(rows, project.names) for rows in kinds)
+        meters, events = project.rows_of(day, everything)
         derived = derive(meters, events, project.register)
-        _write(project.workload / FOLDER / f"{day_text(day)}.csv", derived)
-        found.append(derived)
-    hours = hours_of(found) if found else pd.DataFrame()
-    if len(hours):
-        check(hours, project.register, findings)
-    _say_what_came_twice(found, findings)
-    _say_what_is_no_work(found, findings)
-    rows = sum(len(day.energy) + len(day.work) for day in found)
-    return Outcome(sources, 0, list(days), rows, coverage(hours) if len(hours) else hours, findings)
+        rows = workload_of(derived)
+        _write(project.workload / FOLDER / f"{day_text(day)}.csv", rows)
+        told = {*meters["node"][meters["source"].isin(mine)], *events["node"][events["source"].isin(mine)]}
+        hours = hours_of(derived, project.register)
+        tallies.append(tally(hours[hours["node"].isin(told)]))
+        sums.add(derived, len(rows))
+    if tallies:
+        warn(tallies, findings)
+    sums.tell(findings)
+    tables = (coverage(tallies), strips(tallies)) if tallies else (pd.DataFrame(), pd.DataFrame())
+    return Outcome(sources, 0, list(days), sums.rows, *tables, findings)
 
 
-def _say_what_came_twice(days: Sequence[Day], findings: Findings) -> None:
-    twice, again = sum(day.twice_s for day in days), sum(day.again for day in days)
-    if twice:
-        findings.note(
-            "time-twice", f"{twice:,.0f} s of meters came in more than one source", "they count once", file=FOLDER
-        )
-    if again:
-        findings.note("row-twice", f"{again:,} requests came in more than one source", "they count once", file=FOLDER)
+class _Sums:
+    """What days come to together that is told and not written."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._twice_s = self._again = self._settled = self._bare = self._asked = 0.0
+
+    def add(self, day: Day, rows: int) -> None:
+        """Take in a day with so many workload rows."""
+        self.rows += rows
+        self._twice_s += day.twice_s
+        self._again += day.again
+        self._settled += day.settled
+        self._bare += day.bare
+        self._asked += day.work["requests"].sum() + day.energy["requests"].sum()
+
+    def tell(self, findings: Findings) -> None:
+        """Notes of what came twice or is evidence alone, a warning of what is in no row."""
+        if self._twice_s:
+            problem = f"{self._twice_s:,.0f} s of meters came more than once"
+            findings.note("time-twice", problem, "they count once", file=FOLDER)
+        if self._again:
+            findings.note(
+                "row-twice", f"{self._again:,.0f} requests came more than once", "they count once", file=FOLDER
+            )
+        if self._settled:
+            asked = self._asked
+            told = (
+                f"{self._settled / asked:.1%} of the {asked:,.0f} that work is known of"
+                if asked
+                else "of no work is known"
+            )
+            mend = "less than all: private traffic leaves no settlement"
+            findings.note("settled", f"{self._settled:,.0f} requests were settled, {told}", mend, file=FOLDER)
+        if self._bare:
+            findings.warning(
+                "no-tokens", f"{self._bare:,.0f} requests have no tokens, and their nodes no meter: they are in no row",
+                "import usage with tokens, or a meter", file=FOLDER,
+            )  # fmt: skip
 
 
-def _say_what_is_no_work(days: Sequence[Day], findings: Findings) -> None:
-    settled, bare = sum(day.settled for day in days), sum(day.bare for day in days)
-    asked = sum(day.work["requests"].sum() + day.energy["requests"].sum() for day in days)
-    if settled:
-        told = f"{settled / asked:.1%} of the {asked:,.0f} that work is known of" if asked else "of no work is known"
-        mend = "less than all: private traffic leaves no settlement"
-        findings.note("settled", f"{settled:,.0f} requests were settled, {told}", mend, file=FOLDER)
-    if bare:
-        findings.warning(
-            "no-tokens", f"{bare:,.0f} requests have no tokens, and their nodes no meter: they are in no row",
-            "import usage with tokens, or a meter", file=FOLDER,
-        )  # fmt: skip
+def hours_between(settings: Settings, span_us: tuple[int, int]) -> Iterator[pd.DataFrame]:
+    """Hours of nodes (columns of carbon.importers.plausible.hours_of) of each UTC day with imports that begins in a span [us]."""
+    project = project_of(settings, Findings())
+    everything = project.imported.sources()
+    first, after = span_us
+    days = {day for source in everything for day in source.days if first <= day * DAY_US < after}
+    for day in sorted(days):
+        yield hours_of(derive(*project.rows_of(day, everything), project.register), project.register)
 
 
-def _write(path: Path, day: Day) -> None:
+def _write(path: Path, rows: pd.DataFrame) -> None:
     """Write the workload of a day; a day without rows has no file."""
-    rows = workload_of(day)
     if rows.empty:
         path.unlink(missing_ok=True)
         return

@@ -39,6 +39,11 @@ NodeOption = Annotated[
 ZoneOption = Annotated[str, typer.Option("--tz", metavar="ZONE", help="IANA zone of times without an offset.")]
 SkipOption = Annotated[bool, typer.Option("--skip-unknown", help="Leave out nodes that are not in the register.")]
 SHOWN = ("node", "from", "to", "metered_share", "energy_kwh", "host_kwh", "device_w", "j_per_token", "met_hours")
+HOURS = (
+    "node", "start", "metered_share", "energy_kwh", "host_kwh", "device_w", "requests", "input_tokens", "output_tokens",
+    "modelled",
+)  # fmt: skip
+MOST_STRIPS = 31  # a month of one node; more is for `carbon import coverage`
 
 
 @app.command("nvidia-smi", epilog="Example: carbon import nvidia-smi gpu-a.csv --node fra-01 --tz Europe/Berlin")
@@ -98,6 +103,29 @@ def list_(context: typer.Context, format: FormatOption = Format.table, output: O
     emit(table, format, "imported", output, ("id", "importer", "name", "first", "last"))
 
 
+@app.command(epilog="Example: carbon import coverage --from 2026-10-01 --to 2026-11-01 --format csv")
+@guarded
+def coverage(
+    context: typer.Context,
+    from_: Annotated[str, typer.Option("--from", metavar="D", help="First day; else all that was imported.")] = "",
+    to: Annotated[str, typer.Option("--to", metavar="D", help="First day after.")] = "",
+    format: FormatOption = Format.table,  # noqa: A002
+    output: OutputOption = None,
+) -> None:
+    """What was imported of each node and hour: the part with a meter, energy, power of a device, tokens."""
+    import pandas as pd
+
+    from carbon.core.time import HOUR_US, instant, to_us
+    from carbon.importing import hours_between
+
+    first, after = (to_us(instant(*each)) for each in ((from_ or "2000-01-01", "--from"), (to or "2100-01-01", "--to")))
+    days = list(hours_between(settings_of(context), (first, after)))
+    hours = pd.concat(days, ignore_index=True) if days else pd.DataFrame(columns=[*HOURS, "hour", "metered_s"], dtype=float)
+    hours["start"] = pd.to_datetime(hours["hour"] * HOUR_US, unit="us", utc=True)
+    hours["metered_share"] = hours["metered_s"].fillna(0.0) / 3600
+    emit(hours[list(HOURS)], format, "imported hours", output)
+
+
 @app.command(epilog="Example: carbon import remove gpu-a.csv")
 @guarded
 def remove(
@@ -111,7 +139,6 @@ def remove(
     there = _imported(settings)
     chosen = [source for wanted in sources for source in _matching(wanted, there)]
     outcome = forget(settings, chosen)
-    show_findings(list(outcome.findings))
     say(f"taken out: {len(chosen)}; days of workload written anew: {len(outcome.days)}")
 
 
@@ -150,6 +177,8 @@ def tell(outcome: Outcome, kind: str) -> None:
     show_findings(list(outcome.findings))
     emit(outcome.coverage, kind, "imported", shown=_shown(outcome.coverage))
     if kind == Format.table:
+        if 0 < len(outcome.strips) <= MOST_STRIPS:
+            emit(outcome.strips, kind, "hours of a day (UTC) with a meter")
         there = f" ({outcome.before} there already)" if outcome.before else ""
         rows, days = f"{outcome.rows:,}", len(outcome.days)
         say(f"imported: {len(outcome.sources)}{there}; workload rows: {rows}; days: {days}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 LEAST_TOKEN_J, MOST_TOKEN_J = 0.03, 30.0
 OVER_TDP, UNDER_IDLE = 1.2, 0.5
 J_PER_KWH = 3.6e6
+SHADES, UNMETERED = " ░▒▓█", "·"
 WHOLE_S = 3_540.0  # an hour but for a minute: in others tokens may be of the time without a meter
 ODD = {
     "power-high": (
@@ -44,58 +46,89 @@ ODD = {
 }  # fmt: skip
 
 
-def hours_of(days: Sequence[Day]) -> pd.DataFrame:
-    """Hours of nodes, index `node, hour` (since 1970): energy [kWh], `metered_s`, mean power `device_w` [W], tokens.
+_SUMS = (
+    "metered_h", "energy_kwh", "host_kwh", "gpu_kwh", "device_s", "requests", "output_tokens", "both_kwh", "both_tokens",
+)  # fmt: skip
 
-    `metered` and `modelled` say whether rows of each kind are there.
+
+def hours_of(day: Day, register: Register) -> pd.DataFrame:
+    """Hours of nodes, one row each: `node, hour` (since 1970), energy [kWh], `metered_s` [s], `device_w` [W], tokens.
+
+    `metered` and `modelled` say whether rows of each kind are there, the columns of ODD what is odd about the hour.
     """
-    energy = pd.concat([day.energy for day in days], ignore_index=True)
-    work = pd.concat([day.work for day in days], ignore_index=True)
-    by = energy.assign(metered_s=(energy["end_us"] - energy["start_us"]) / SECOND_US).groupby(["node", "hour"])
-    metered = by[["energy_kwh", "host_kwh", "gpu_kwh", "metered_s", "device_s"]].sum(min_count=1)
+    energy = day.energy.assign(metered_s=(day.energy["end_us"] - day.energy["start_us"]) / SECOND_US)
+    by = energy.groupby(["node", "hour"])
+    metered = by[["energy_kwh", "host_kwh", "gpu_kwh", "metered_s", "device_s", "requests"]].sum(min_count=1)
     metered["devices"] = by["devices"].max()
-    metered["device_w"] = metered["gpu_kwh"] * J_PER_KWH / metered["device_s"].where(metered["gpu_kwh"] > 0)
-    hour = cell_of(work["start_us"].to_numpy(np.int64), "hour")
-    counts = work.assign(hour=hour).groupby(["node", "hour"])[["requests", "input_tokens", "output_tokens"]]
-    found = metered.join(counts.sum(min_count=1), how="outer")
-    return found.assign(metered=found["energy_kwh"].notna(), modelled=found.index.isin(list(counts.groups)))
+    metered["device_s"] = metered["device_s"].where(metered["gpu_kwh"] > 0)
+    metered["device_w"] = metered["gpu_kwh"] * J_PER_KWH / metered["device_s"]
+    hour = cell_of(day.work["start_us"].to_numpy(np.int64), "hour")
+    counts = day.work.assign(hour=hour).groupby(["node", "hour"])[["requests", "input_tokens", "output_tokens"]]
+    found = metered.rename(columns={"requests": "bare"}).join(counts.sum(min_count=1), how="outer")
+    found["requests"] = found[["requests", "bare"]].sum(axis=1, min_count=1)
+    found = found.assign(metered=found["energy_kwh"].notna(), modelled=found.index.isin(list(counts.groups)))
+    found = found.drop(columns="bare").reset_index()
+    return found.assign(**_odd(found, register))
 
 
-def coverage(hours: pd.DataFrame) -> pd.DataFrame:
+def tally(hours: pd.DataFrame) -> pd.DataFrame:
+    """Hours summed by node, of which `coverage` makes a table and `warn` warnings; small, so that it can be kept for each day."""
+    both = (hours["metered_s"] >= WHOLE_S) & (hours["output_tokens"] > 0)
+    rows = hours.assign(
+        metered_h=hours["metered_s"].clip(upper=3600) / 3600,
+        both_kwh=hours["energy_kwh"].where(both), both_tokens=hours["output_tokens"].where(both),
+        met_hours=hours["metered"] & hours["modelled"],
+    )  # fmt: skip
+    by = rows.groupby("node", sort=True)
+    ends = by.agg(first=("hour", "min"), last=("hour", "max"))
+    ends["strip"] = [_strip(each["hour"].to_numpy() % 24, each["metered_h"].to_numpy(float)) for _, each in by]
+    return ends.join(by[[*_SUMS, *ODD, "met_hours"]].sum(min_count=1)).reset_index()
+
+
+def _strip(hour: NDArray[np.int64], metered_h: NDArray[np.float64]) -> str:
+    """A day as 24 characters: how much of each hour a meter covers; a point where rows are by tokens or busy time alone."""
+    marks = [" "] * 24
+    for at, share in zip(hour.tolist(), metered_h.tolist(), strict=True):
+        marks[at] = SHADES[math.ceil(share * (len(SHADES) - 1) - 1e-3)] if share > 0 else UNMETERED
+    return "".join(marks)
+
+
+def strips(tallies: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Days of nodes as strips of 24 hours, UTC: columns `node, day, hours`."""
+    rows = pd.concat(tallies, ignore_index=True)
+    days = [f"{from_us(hour * HOUR_US):%Y-%m-%d}" for hour in rows["first"].tolist()]
+    found = pd.DataFrame({"node": rows["node"], "day": days, "hours": [f"|{strip}|" for strip in rows["strip"]]})
+    return found.sort_values(["node", "day"], kind="stable", ignore_index=True)
+
+
+def coverage(tallies: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """What was imported of each node, and how much of its time it covers.
 
     Columns `node, from, to` (hours, UTC), `hours` between them, `metered_share` [1] of that time, `energy_kwh`, `host_kwh`
     of it that was estimated, `device_w` mean power of a device [W], `output_tokens`, `j_per_token` of whole hours with both,
     `met_hours` that have rows of both kinds.
     """
-    return pd.DataFrame([_covered(str(node), rows) for node, rows in hours.groupby(level="node")])
+    rows = pd.concat(tallies, ignore_index=True)
+    by = rows.groupby("node", sort=True)
+    found, first, last = by[[*_SUMS, "met_hours"]].sum(min_count=1), by["first"].min(), by["last"].max() + 1
+    return pd.DataFrame({
+        "node": found.index, "from": [_hour_text(hour) for hour in first], "to": [_hour_text(hour) for hour in last],
+        "hours": (last - first).to_numpy(), "metered_share": (found["metered_h"].fillna(0.0) / (last - first)).to_numpy(),
+        **{name: found[name].to_numpy() for name in ("energy_kwh", "host_kwh")},
+        "device_w": (found["gpu_kwh"] * J_PER_KWH / found["device_s"]).to_numpy(),
+        **{name: found[name].to_numpy() for name in ("requests", "output_tokens")},
+        "j_per_token": (found["both_kwh"] * J_PER_KWH / found["both_tokens"]).to_numpy(),
+        "met_hours": found["met_hours"].to_numpy(np.int64),
+    })  # fmt: skip
 
 
-def _covered(node: str, rows: pd.DataFrame) -> dict[str, object]:
-    at = rows.index.get_level_values("hour")
-    first, last = int(at.min()), int(at.max())
-    metered_h = float(np.minimum(rows["metered_s"].fillna(0.0), 3600).sum()) / 3600
-    device_s = rows["device_s"].where(rows["gpu_kwh"] > 0)
-    both = (rows["metered_s"] >= WHOLE_S) & (rows["output_tokens"] > 0)
-    return {
-        "node": node, "from": _hour_text(first), "to": _hour_text(last + 1), "hours": last - first + 1,
-        "metered_share": metered_h / (last - first + 1),
-        "energy_kwh": rows["energy_kwh"].sum(min_count=1), "host_kwh": rows["host_kwh"].sum(min_count=1),
-        "device_w": _ratio(rows["gpu_kwh"].sum() * J_PER_KWH, device_s.sum()),
-        "requests": rows["requests"].sum(min_count=1), "output_tokens": rows["output_tokens"].sum(min_count=1),
-        "j_per_token": _ratio(rows["energy_kwh"][both].sum() * J_PER_KWH, rows["output_tokens"][both].sum()),
-        "met_hours": int((rows["metered"] & rows["modelled"]).sum()),
-    }  # fmt: skip
-
-
-def check(hours: pd.DataFrame, register: Register, findings: Findings) -> None:
+def warn(tallies: Sequence[pd.DataFrame], findings: Findings) -> None:
     """Warnings of what cannot well be (ODD), by node; a note where meters and rows without one meet."""
-    for code, bad in _odd(hours, register).items():
-        problem, mend = ODD[code]
-        nodes = hours.index.get_level_values("node")[bad]
-        for node, count in nodes.value_counts(sort=False).items():
+    by = pd.concat(tallies, ignore_index=True).groupby("node", sort=True)[[*ODD, "met_hours"]].sum()
+    for code, (problem, mend) in ODD.items():
+        for node, count in by[code][by[code] > 0].items():
             findings.warning(code, f"{problem}; hours: {count:,}", mend, file="imported", column="node", value=node)
-    met = int((hours["metered"] & hours["modelled"]).sum())
+    met = int(by["met_hours"].sum())
     if met:
         findings.note(
             "measured-wins", f"a meter, and rows by tokens or busy time, are there both; hours: {met:,}",
@@ -104,10 +137,9 @@ def check(hours: pd.DataFrame, register: Register, findings: Findings) -> None:
 
 
 def _odd(hours: pd.DataFrame, register: Register) -> dict[str, Flags]:
-    """Hours by what is odd about them; the power of a device is known of profiles that are of devices."""
-    code = hours.index.get_level_values("node").map(register.node_code)
-    at_us = hours.index.get_level_values("hour").to_numpy(np.int64) * HOUR_US
-    stretch = register.stretch_at(np.asarray(code, np.int64), at_us)
+    """Which hours are odd, by ODD; the power of a device is known of profiles that are of devices."""
+    code = hours["node"].map(register.node_code).to_numpy(np.int64)
+    stretch = register.stretch_at(code.astype(np.int64), hours["hour"].to_numpy(np.int64) * HOUR_US)
     profiles = [node.profile for node in register.power.nodes]
     devices = np.array([profile.kind != "system" for profile in profiles], bool)[stretch]
     tdp_w = np.array([profile.tdp_w or np.nan for profile in profiles], float)[stretch]
@@ -120,10 +152,6 @@ def _odd(hours: pd.DataFrame, register: Register) -> dict[str, Flags]:
         "host-unknown": (hours["metered"] & hours["host_kwh"].isna()).to_numpy(),
         "token-energy": written & ((token_j < LEAST_TOKEN_J) | (token_j > MOST_TOKEN_J)).to_numpy(),
     }  # fmt: skip
-
-
-def _ratio(above: float, below: float) -> float:
-    return float(above / below) if below else float("nan")
 
 
 def _hour_text(hour: int) -> str:

@@ -21,6 +21,9 @@ HEAVY = ("deltalake", "numpy", "pandas", "pyarrow", "requests", "rich.markdown",
 BEFORE = {
     "Example: carbon grid remove entsoe-de-2026": ["grid import entsoe-de-2026.csv"],
     "Example: carbon close 2026-10": ["account"],
+    "Example: carbon import coverage --from 2026-10-01 --to 2026-11-01 --format csv": [
+        "import nvidia-smi gpu-a.csv --node fra-01 --tz Europe/Berlin"
+    ],
     "Example: carbon import remove gpu-a.csv": ["import nvidia-smi gpu-a.csv --node fra-01 --tz Europe/Berlin"],
     "Example: carbon reopen 2026-10 --reason misread": ["account", "close 2026-10"],
 }

@@ -9,7 +9,7 @@ from carbon.activity.register import build_register
 from carbon.core.findings import Findings
 from carbon.core.time import HOUR_US, SECOND_US
 from carbon.importers.derive import HOST_W_PER_DEVICE, derive
-from carbon.importers.plausible import check, coverage, hours_of
+from carbon.importers.plausible import coverage, hours_of, strips, tally, warn
 from carbon.importers.records import EVENTS, METERS, frame
 from carbon.readers.nodes import read_nodes
 
@@ -120,8 +120,8 @@ def test_a_machine_hour_keeps_its_own_times(register) -> None:
 def test_what_cannot_be_is_told_by_node(register) -> None:
     meters = _meters(("gpu", "a", "gpu", 0, 1, 3.0), ("gpu", "a", "gpu", 1, 2, 0.01))
     events = _events(1, requests=1.0, output_tokens=10.0)
-    hours, findings = hours_of([derive(meters, events, register)]), Findings()
-    check(hours, register, findings)
+    findings = Findings()
+    warn([tally(hours_of(derive(meters, events, register), register))], findings)
     found = {found.code: found for found in findings}
     assert set(found) == {"power-high", "power-low", "devices-missing", "token-energy", "measured-wins"}
     assert "hours: 2" in found["devices-missing"].problem
@@ -130,5 +130,14 @@ def test_what_cannot_be_is_told_by_node(register) -> None:
 
 def test_coverage_is_the_metered_part_of_the_time_from_first_to_last(register) -> None:
     meters = _meters(("gpu", "", "node", 0, 1, 1.0), ("gpu", "", "node", 3, 3.5, 1.0))
-    table = coverage(hours_of([derive(meters, NOTHING_ASKED, register)]))
+    days = [derive(one, NOTHING_ASKED, register) for one in (meters.iloc[:1], meters.iloc[1:])]
+    table = coverage([tally(hours_of(day, register)) for day in days])
     assert table[["node", "hours", "metered_share", "energy_kwh"]].iloc[0].tolist() == ["gpu", 4, 0.375, 2.0]
+
+
+def test_strips_show_what_of_each_hour_a_meter_covers(register) -> None:
+    meters = _meters(("gpu", "", "node", 0, 1, 1.0), ("gpu", "", "node", 2, 2.5, 1.0), ("gpu", "", "node", 3, 3.01, 1.0))
+    events = _events(1, requests=1.0, output_tokens=9.0, start_us=(H + 5) * HOUR_US, end_us=(H + 5) * HOUR_US + 9)
+    found = strips([tally(hours_of(derive(meters, events, register), register))])
+    assert H % 24 == 0
+    assert found["hours"].tolist() == ["|█ ▒░ ·" + " " * 18 + "|"]
