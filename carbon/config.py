@@ -254,6 +254,11 @@ def _known(name: str, where: str) -> Setting:
         raise UsageError(
             f"{where}: {name} is a secret, and those come from the environment only: set {variable_of(name)} and take it out"
         )
+    if name.startswith("import.prometheus.") and name.rpartition(".")[2] in SECRETS:
+        variable = f"CARBON_PROMETHEUS_{name.rpartition('.')[2].upper()}"
+        raise UsageError(
+            f"{where}: {name} is a secret, and those come from the environment only: set {variable} and take it out"
+        )
     if name not in _BY_NAME:
         near = get_close_matches(name, _BY_NAME, n=1)
         hint = f"; did you mean {near[0]}?" if near else "; `carbon init` writes every setting"
@@ -303,7 +308,7 @@ def _check_bounds(setting: Setting, value: Any, where: str) -> None:
         raise UsageError(f"{where}: {setting.name} = {value} must be from {least:g} to {most:g}")
     if setting.name == "report.base_set" and value:
         _check_instant(setting, value, where)
-    if setting.section.startswith("grid.providers.") and setting.key == "url":
+    if setting.section.startswith(("grid.providers.", "import.")) and setting.key == "url" and value != setting.default:
         _check_url(setting, value, where)
     if setting.name == "inputs.time_zone" and value:
         from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -337,5 +342,6 @@ def _check_url(setting: Setting, value: str, where: str) -> None:
         plain = False
     if not plain:
         raise UsageError(
-            f"{where}: {setting.name} must be a web address without user, password or query, such as {setting.default}"
+            f"{where}: {setting.name} must be a web address without user, password or query, such as "
+            f"{setting.default or 'http://localhost:9090'}"
         )

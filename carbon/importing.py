@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from carbon.activity.register import build_register
+from carbon.core.errors import CarbonError
 from carbon.core.findings import Findings
 from carbon.core.lock import locked
 from carbon.core.time import DAY_US, isoformat
@@ -98,15 +99,19 @@ def take_in(
     days: set[int] = set()
     unchanged = 0
     with _turn(project):
-        for source, takes in given:
-            before = project.imported.find(source.id)
-            if before is None or before.stem != source.stem:
-                checked = _of_known(takes, source.name, project.names, findings, skip_unknown)
-                kept.append(project.imported.put(source, checked))
-            else:
-                kept.append(before)
-                unchanged += 1
-            days |= {*kept[-1].days, *(before.days if before else ())}
+        try:
+            for source, takes in given:
+                before = project.imported.find(source.id)
+                if before is None or before.stem != source.stem:
+                    checked = _of_known(takes, source.name, project.names, findings, skip_unknown)
+                    kept.append(project.imported.put(source, checked))
+                else:
+                    kept.append(before)
+                    unchanged += 1
+                days |= {*kept[-1].days, *(before.days if before else ())}
+        except (CarbonError, KeyboardInterrupt):
+            _written(project, kept, sorted(days), Findings())  # what came before the fault is whole
+            raise
         return _written(project, kept, sorted(days), findings)._replace(before=unchanged)
 
 

@@ -48,6 +48,10 @@ SETTINGS = (
     Setting("inputs", "energy_at", "it", "where energy_kwh was metered: at the IT load, or at the site's meter", ("it", "meter")),
     Setting("inputs", "decimal", ".", "decimal mark of CSV files; with a comma, fields may be separated by ;", (".", ",")),
     Setting("inputs", "time_zone", "", "IANA zone of times without an offset; empty refuses them"),
+    Setting("import.prometheus", "url", "", "address of a Prometheus, Thanos, Mimir or VictoriaMetrics, without /api"),
+    Setting("import.prometheus", "node_label", "", "label that names the node; empty: Hostname, node_name, node or instance"),
+    Setting("import.prometheus", "match", "", 'matchers of the series that are asked for, such as cluster="a"; empty: all'),
+    Setting("import.prometheus", "step", 60.0, "distance of the samples that are asked for [s]; best that of scraping"),
     Setting(
         "activity", "idle", "modelled",
         "time in service without a row: reckoned as idle for nodes whose energy is modelled, always for all nodes, or never",
@@ -204,6 +208,7 @@ LEAST_MOST = {
     "report.revenue": (0, 1e15),
     "report.base_year": (0, 9999),
     "overheads.zkml": (0, 1e6),
+    "import.prometheus.step": (1, 900),
     "grid.providers.retries": (0, 20),
     "grid.providers.timeout_s": (0.1, 3600),
     "grid.providers.pace": (0, 100),

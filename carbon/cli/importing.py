@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carbon.cli import importing_prometheus
 from carbon.cli.common import (
     Format,
     FormatOption,
@@ -90,6 +91,9 @@ def opengradient(
     import_files(settings_of(context), "opengradient", files, told, take, format, skip_unknown=skip_unknown)
 
 
+importing_prometheus.add_to(app)
+
+
 @app.command("list", epilog="Example: carbon import list --format csv")
 @guarded
 def list_(context: typer.Context, format: FormatOption = Format.table, output: OutputOption = None) -> None:  # noqa: A002
@@ -163,13 +167,18 @@ def import_files(
     from carbon.importers.store import source_of_file
     from carbon.importing import take_in
 
-    for path in files:
-        if not path.is_file():
-            raise NotFoundError(f"no file {path}; check the path, which is relative to the present folder")
+    require_files(files)
     findings = Findings()
     at_us = to_us(now())
     given = ((source_of_file(path, importer, options, at_us), take(path, findings)) for path in files)
     tell(take_in(settings, given, findings, skip_unknown=skip_unknown), kind)
+
+
+def require_files(files: Sequence[Path]) -> None:
+    """Raise NotFoundError for the first that is not there."""
+    for path in files:
+        if not path.is_file():
+            raise NotFoundError(f"no file {path}; check the path, which is relative to the present folder")
 
 
 def tell(outcome: Outcome, kind: str) -> None:

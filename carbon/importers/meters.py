@@ -79,12 +79,14 @@ def series_of(samples: pd.DataFrame, file: str, findings: Findings) -> Series:
 
 
 def counter_meters(
-    series: Series, per_unit: float, file: str, findings: Findings, most_per_s: float = np.inf
-) -> pd.DataFrame:
+    series: Series, per_unit: float, file: str, findings: Findings, most_per_s: float = np.inf,
+    within_us: tuple[int, int] | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """What counters counted between samples, columns METERS: value = difference [unit of the counter] x `per_unit`.
 
     A counter that fell began again: what it shows counts, what it had not shown is lost. A difference of more than
     `most_per_s` [unit/s] is left out. Across a gap the count is real and its time is not, so it is `interpolated`.
+    `within_us`: range [us] that is wanted; what crosses its ends counts in proportion to time.
     """
     at, later = _neighbours(series)
     before, after = series.value[at], series.value[later]
@@ -96,10 +98,12 @@ def counter_meters(
     leave_out(findings, "counter-reset", int((fell & ~jump).sum()), file)
     leave_out(findings, "counter-jump", int(jump.sum()), file)
     gap = lasted > _usual_us(series, at, lasted)
-    return _hourly(series.keys, found._replace(value=count * per_unit, gap=gap).take(~jump))
+    return _hourly(series.keys, _within(found._replace(value=count * per_unit, gap=gap).take(~jump), within_us))
 
 
-def gauge_meters(series: Series, per_unit_s: float, file: str, findings: Findings) -> pd.DataFrame:
+def gauge_meters(
+    series: Series, per_unit_s: float, file: str, findings: Findings, within_us: tuple[int, int] | None = None
+) -> pd.DataFrame:
     """What gauges come to between samples, columns METERS: mean of both x seconds x `per_unit_s`; nothing across a gap."""
     at, later = _neighbours(series)
     found = _between(series, at, later)
@@ -107,7 +111,16 @@ def gauge_meters(series: Series, per_unit_s: float, file: str, findings: Finding
     gap = lasted > np.minimum(_usual_us(series, at, lasted), GAUGE_GAP_US)
     leave_out(findings, "power-gap", int(gap.sum()), file)
     value = (series.value[at] + series.value[later]) / 2 * (lasted / SECOND_US) * per_unit_s
-    return _hourly(series.keys, found._replace(value=value).take(~gap))
+    return _hourly(series.keys, _within(found._replace(value=value).take(~gap), within_us))
+
+
+def _within(whole: Intervals, range_us: tuple[int, int] | None) -> Intervals:
+    """Intervals cut to a range [us], with their value in proportion to time."""
+    if range_us is None:
+        return whole
+    start, end = np.maximum(whole.start_us, range_us[0]), np.minimum(whole.end_us, range_us[1])
+    share = (end - start) / (whole.end_us - whole.start_us)
+    return whole._replace(start_us=start, end_us=end, value=whole.value * share).take(end > start)
 
 
 def hourly(meters: pd.DataFrame) -> pd.DataFrame:

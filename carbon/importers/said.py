@@ -9,6 +9,10 @@ if TYPE_CHECKING:
 
 FEW = "nothing to do if they are few"
 LEFT_OUT = {
+    "aborted-requests": (
+        "requests ended without an answer: their tokens count, they do not",
+        "nothing to do: what they took is in the energy and the tokens",
+    ),
     "bad-time": ("rows without a time were left out", "they may be cut off; look at the file"),
     "blank-figure": ("samples without a figure were left out", FEW),
     "counter-jump": (
@@ -21,6 +25,18 @@ LEFT_OUT = {
     ),
     "cut-row": ("rows of another number of cells were left out", "they may be cut off, or of another program"),
     "empty-day": ("days without a request were left out", "a day of more than 90 days ago may be forgotten, not empty"),
+    "far-clock": (
+        "samples more than 60 s ahead of this machine's clock",
+        "set the clocks of both machines (NTP)",
+    ),
+    "future-time": (
+        "samples more than 300 s in the future were left out",
+        "set the clocks of both machines (NTP), and import again",
+    ),
+    "held-already": (
+        "series of what another meter of the same device counts were left out",
+        "nothing to do: it counts once",
+    ),
     "hour-twice": (
         "times that come twice when clocks go back, and nothing tells which: taken as the first",
         "log in UTC: TZ=UTC before the command",
@@ -30,12 +46,36 @@ LEFT_OUT = {
         "give the folder of blobs with --blobs",
     ),
     "no-tree": ("blobs that are no Merkle tree of a batch were left out", FEW),
+    "lone-sample": (
+        "meters with one sample were left out: nothing tells since when it counts",
+        "save an answer of query_range, or tell the window of each sample with --window",
+    ),
+    "no-device": (
+        "series of devices without a label that names them (UUID) were left out",
+        "keep that label when relabelling",
+    ),
+    "no-node": (
+        "series without the label of their node were left out",
+        "name another label with --node-label, or leave it out",
+    ),
     "no-such-hour": ("times that do not exist in --tz were left out", "see that --tz is right"),
+    "other-metric": (
+        "series of metrics that are not read were left out",
+        "for series without a name tell which metric they are with --metric",
+    ),
+    "pod-as-host": (
+        "series name the exporter's pod as their host: their node is taken from another label",
+        "see that it is the node's name, or name the label with --node-label",
+    ),
     "power-gap": (
         "gaps between samples of power: their time is not covered",
         "prefer the energy counter, which goes on counting",
     ),
     "unknown-record": ("records of another kind were left out", FEW),
+    "replica-series": (
+        "series of a second server that scrapes the same devices were left out: the one with more samples counts",
+        "nothing to do: one of them is enough",
+    ),
     "same-time": (
         "samples of one meter and time with different values: the highest was taken",
         "slices of a device (MIG) and copies of a server do this; nothing to do",

@@ -8,7 +8,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 POWER = "2026/10/01 02:{:02d}:00.000, GPU-1, NVIDIA H100 80GB HBM3, 402.10 W"
+SERIES = (
+    '{"metric": {"__name__": "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", "UUID": "GPU-1", "Hostname": "ams-01"}, '
+    '"values": [[1790812800, "8642000000"], [1790813100, "8707000000"]]}',
+    '{"metric": {"__name__": "vllm:generation_tokens_total", "model_name": "m", "instance": "ams-01:8000"}, '
+    '"values": [[1790812800, "81234"], [1790813100, "261200"]]}',
+)
 SAMPLES = {
+    "answer.json": f'{{"status": "success", "data": {{"resultType": "matrix", "result": [{", ".join(SERIES)}]}}}}',
     "gpu-a.csv": "\n".join(["timestamp, uuid, name, power.draw [W]", *(POWER.format(minute) for minute in range(60))]),
     "usage.jsonl": '{"sessionId": "s-1", "requestCount": 2, "inputTokens": 1200, "outputTokens": 350, "created_at": 1790812800}',
 }

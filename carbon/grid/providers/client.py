@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import requests
 from urllib3.exceptions import MaxRetryError
@@ -18,14 +18,17 @@ from carbon.grid.providers.secrets import Hider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     Params = Mapping[str, object] | Iterable[tuple[str, object]]
     Headers = Mapping[str, str] | None
     Kept = Callable[[int, str], bool]
+    Reply = tuple[int, Mapping[str, str], bytes]
 
-AGENT = {"User-Agent": "carbon-ledger (grid fetch)", "Accept-Encoding": "gzip, deflate"}
+T = TypeVar("T")
+AGENT = {"User-Agent": "carbon-ledger", "Accept-Encoding": "gzip, deflate"}
 AGAIN = frozenset({429, 500, 502, 503, 504})
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 LONGEST_PATIENCE_S = 600.0
@@ -33,6 +36,12 @@ CONNECT_S = 10.0
 LARGEST_BYTES = 256 * 1024 * 1024
 SILENCES = 5  # an answer may drip, but not for longer than this many time-outs
 _EXCERPT = 160
+MENDS = {
+    "refused": "check the token, and what its plan allows",
+    "no-data": "ask for another zone or range, or check the address under [grid.providers]",
+    "moved": "set url under [grid.providers.{name}] to the new address",
+    "bad-request": "ask for another range or provider",
+}
 
 
 def _none(status: int, text: str) -> bool:  # noqa: ARG001
@@ -70,12 +79,16 @@ class Client:
 
     def __init__(
         self, name: str, url: str, secrets: Mapping[str, str] | None = None, manners: Manners | None = None,
-        sleep: Callable[[float], object] | None = None,
+        sleep: Callable[[float], object] | None = None, mends: Mapping[str, str] = MENDS,
     ) -> None:  # fmt: skip
-        """`url`: base address; `secrets`: by name; `sleep`: how to wait [s] (default: until `stop` is called at most)."""
+        """`url`: base address; `secrets`: by name; `sleep`: how to wait [s] (default: until `stop` is called at most).
+
+        `mends`: what to do about each kind of refusal of MENDS.
+        """
         self.name, self.url, self.secrets = name, url.rstrip("/"), dict(secrets or {})
         self.hider = Hider(value for name, value in self.secrets.items() if name != "user")
         self.stopped = threading.Event()
+        self._mends = {code: mend.replace("{name}", name) for code, mend in mends.items()}
         self._manners = manners or Manners()
         self._sleep = sleep or self.stopped.wait
         self._lock = threading.Lock()
@@ -124,6 +137,17 @@ class Client:
 
         return str(self._asked(path, params, None, parse, kept))
 
+    def save(self, path: str, form: Params, headers: Headers, file: Path) -> Mapping[str, str]:
+        """Write to a file what a form that is sent to a path brings; the headers of the answer. Raises ProviderError."""
+
+        def attempt() -> Mapping[str, str]:
+            status, told, body = self._answer(lambda: self._send(path, form, headers, file), path)
+            if status != requests.codes.ok:
+                self._refuse(status, told, self._decoded(body, secret=False), path)
+            return told
+
+        return self._tried(path, attempt)
+
     def fault(self, code: str, path: str, problem: str, mend: str, status: int = 0) -> ProviderError:
         """An error at a path, cleaned of secrets."""
         place, problem, mend = (self.hider.clean(text) for text in (f"{self.url}{path}", problem, mend))
@@ -134,13 +158,21 @@ class Client:
         secret: bool = False,
     ) -> object:  # fmt: skip
         """What `parse` makes of the answer, after as many tries as manners allow."""
+
+        def attempt() -> object:
+            status, told, body = self._answer(lambda: self._exchange(path, params, headers), path)
+            text = self._decoded(body, secret)
+            if not (status == requests.codes.ok or kept(status, text)):
+                self._refuse(status, told, text, path)
+            return parse(text)
+
+        return self._tried(path, attempt)
+
+    def _tried(self, path: str, attempt: Callable[[], T]) -> T:
+        """What an attempt brings, made as often as manners allow while its fault may pass."""
         for trial in range(self._manners.retries + 1):
             try:
-                status, told, body = self._answer(path, params, headers)
-                text = self._decoded(body, secret)
-                if not (status == requests.codes.ok or kept(status, text)):
-                    self._refuse(status, told, text, path)
-                return parse(text)
+                return attempt()
             except _PassingError as caught:
                 passing = caught
             wait_s = passing.wait_s if passing.wait_s is not None else self._back_off(trial)
@@ -177,14 +209,14 @@ class Client:
             self._opened.append(session)
         return session
 
-    def _answer(self, path: str, params: Params, headers: Headers) -> tuple[int, Mapping[str, str], bytes]:
+    def _answer(self, exchange: Callable[[], Reply], path: str) -> Reply:
         """Status, headers and body of one answer, in its turn."""
         self._take_turn()
         if self.stopped.is_set():
             mend = "run the same command again: it goes on with what is missing"
             raise self.fault("stopped", path, "was not asked further", mend)
         try:
-            return self._exchange(path, params, headers)
+            return exchange()
         except requests.RequestException as error:
             code, fault = _why(error)
         # Outside of the handler, so that no error of ours carries one that holds the address with its token.
@@ -198,9 +230,20 @@ class Client:
             raise _PassingError("unreadable", "answered with something that is no text in UTF-8") from None
         return text if secret else self.hider.clean(text)
 
-    def _exchange(
-        self, path: str, params: Params, headers: Headers
-    ) -> tuple[int, Mapping[str, str], bytes]:  # fmt: skip
+    def _send(self, path: str, form: Params, headers: Headers, file: Path) -> Reply:
+        """Status and headers of the answer to a form, its body in a file; the body of one that is no success."""
+        limits = self._manners
+        with self._session().post(
+            f"{self.url}{path}", data=dict(form), auth=_Headers(headers or {}), stream=True,
+            timeout=(min(CONNECT_S, limits.timeout_s), limits.timeout_s), allow_redirects=False,
+        ) as answer, file.open("wb") as kept:  # fmt: skip
+            if answer.status_code != requests.codes.ok:
+                return answer.status_code, answer.headers, next(answer.iter_content(1 << 16), b"")
+            for piece in answer.iter_content(1 << 20):
+                kept.write(piece)
+            return answer.status_code, answer.headers, b""
+
+    def _exchange(self, path: str, params: Params, headers: Headers) -> Reply:
         """Status, headers and body of one answer. Redirects are not followed: a token would go along."""
         limits = self._manners
         asked = dict(params) if hasattr(params, "keys") else list(params)
@@ -219,15 +262,11 @@ class Client:
         said = f"answered {status}: {self._excerpt(text)}"
         if status in AGAIN:
             raise _PassingError("busy" if status == requests.codes.too_many else "down", said, _retry_after(told))
-        for code, statuses, mend in (
-            ("refused", {401, 403}, "check the token, and what its plan allows"),
-            ("no-data", {404}, "ask for another zone or range, or check the address under [grid.providers]"),
-            ("moved", {301, 302, 303, 307, 308}, f"set url under [grid.providers.{self.name}] to the new address"),
-        ):
+        for code, statuses in (("refused", {401, 403}), ("no-data", {404}), ("moved", {301, 302, 303, 307, 308})):
             if status in statuses:
                 moved = f" (to {self.hider.clean(told.get('Location', ''))[:_EXCERPT]})" if code == "moved" else ""
-                raise self.fault(code, path, said + moved, mend, status)
-        raise self.fault("bad-request", path, said, "ask for another range or provider", status)
+                raise self.fault(code, path, said + moved, self._mends[code], status)
+        raise self.fault("bad-request", path, said, self._mends["bad-request"], status)
 
     def _excerpt(self, text: str) -> str:
         """The provider's own words, short."""
@@ -254,7 +293,9 @@ class _Headers(requests.auth.AuthBase):
 def _words(said: object) -> list[str]:
     """Texts of an error object, wherever providers put them."""
     if isinstance(said, dict):
-        return [word for key in ("error", "code", "message", "detail", "msg") for word in _words(said.get(key))]
+        return [
+            word for key in ("errorType", "error", "code", "message", "detail", "msg") for word in _words(said.get(key))
+        ]
     if isinstance(said, list):
         return [word for one in said for word in _words(one)]
     return [] if said is None else [str(said)]

@@ -1,0 +1,260 @@
+"""Meters out of answers of Prometheus: series by device, one server and one metric for each, as energy and counts by hour."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from carbon.core.time import SECOND_US
+from carbon.importers.answers import opened
+from carbon.importers.meters import KEYS, Series, counter_meters, gauge_meters, hourly, series_of
+from carbon.importers.metrics import ABORTED, COUNTER, GPU, MODEL, REPLICA, device_of, is_pod, metric_of, node_of
+from carbon.importers.records import HOSTS, MEASURED, METERS, Take, frame
+from carbon.importers.said import leave_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from carbon.core.findings import Findings
+    from carbon.importers.answers import Answer, SeriesAt
+    from carbon.importers.metrics import Metric
+
+    Floats = NDArray[np.float64]
+    Group = tuple[str, str, str, str]
+
+SAMPLES_HELD = 1 << 19
+AHEAD_S, TOO_FAR_S = 60, 300
+# What DCGM writes where it has no value: 2^31 - 16 and 2^47 and the three after each; 2^63 - 16 and above (dcgm_structs.h).
+BLANK_FROM, BLANKS = (
+    1e15,
+    np.array([2.0**power + first + at for power, first in ((31, -16), (47, 0)) for at in range(4)]),
+)
+
+
+class Options(NamedTuple):
+    """How answers are read.
+
+    `node_label`: label that names the node, empty: the usual ones. `metric`: what series without a name are of.
+    `window_us`: what each sample counts back to [us], as of increase(); 0: samples are of the metric itself. `parts`: which
+    are wanted, empty: all. `within_us`: range [us] that meters are cut to. `now_us`: the present.
+    """
+
+    now_us: int
+    node_label: str = ""
+    metric: str = ""
+    window_us: int = 0
+    parts: tuple[str, ...] = ()
+    within_us: tuple[int, int] | None = None
+
+
+class Meter(NamedTuple):
+    """A series of a device: what it is of, and where its samples are."""
+
+    answer: Answer
+    at: SeriesAt
+    metric: Metric
+    node: str
+    device: str
+    model: str
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The meter in columns KEYS."""
+        keys = {"node": self.node, "device": self.device, "part": self.metric.part, "model": self.model}
+        return {name: keys.get(name, "") for name in KEYS}
+
+
+def read(path: Path, options: Options, findings: Findings) -> Iterator[Take]:
+    """Meters of a saved answer of query or query_range. Raises InputError for another file."""
+    with opened(path, path.name, findings) as answer:
+        yield from read_answers([answer], path.name, options, findings)
+
+
+def read_answers(answers: Sequence[Answer], name: str, options: Options, findings: Findings) -> Iterator[Take]:
+    """Meters of the answers to one question in parts: energy [kWh] by hour, tokens and requests, with the devices' models.
+
+    Series of a device are taken together, whatever pods, ports or jobs they name. Memory goes with the longest of these, and
+    with the number of series. Raises InputError for answers without anything that is read.
+    """
+    meters = list(_meters(answers, name, options, findings))
+    if not meters:
+        _nothing(answers, name, findings)
+    chosen = _chosen(meters, name, findings)
+    yield Take(hosts=_hosts(chosen))
+    for batch in _batches(chosen):
+        yield Take(_taken(batch, name, options, findings))
+
+
+def _meters(answers: Iterable[Answer], name: str, options: Options, findings: Findings) -> Iterator[Meter]:
+    """Series of metrics that are read, with their node and device; the others are counted."""
+    left: Counter[str] = Counter()
+    for answer in answers:
+        for at in answer.series:
+            meter, why = _meter(answer, at, options)
+            left[why] += 1
+            if meter is not None and (not options.parts or meter.metric.part in options.parts):
+                yield meter
+    for why in sorted(set(left) - {""}):
+        leave_out(findings, why, left[why], name)
+
+
+def _meter(answer: Answer, at: SeriesAt, options: Options) -> tuple[Meter | None, str]:
+    """The meter of a series, and what there is to say about it."""
+    metric = metric_of(at.labels.get("__name__", "") or options.metric, at.labels)
+    if metric is None:
+        return None, "other-metric"
+    node, device = node_of(at.labels, options.node_label), device_of(metric, at.labels)
+    if not node or not device:
+        return None, "no-device" if node else "no-node"
+    model = _first(at.labels, MODEL) if metric.part not in {"gpu", "cpu", "node"} else ""
+    pod = not options.node_label and is_pod("Hostname", at.labels)
+    return Meter(answer, at, metric, node, device, model), "pod-as-host" if pod else ""
+
+
+def _nothing(answers: Iterable[Answer], name: str, findings: Findings) -> None:
+    """A warning where there is no series; an error that names what is there instead of what is read."""
+    names = sorted({series.labels.get("__name__", "(no name)") for answer in answers for series in answer.series})
+    if not names:
+        findings.warning("no-series", "has no series", "look at its query and its times", file=name)
+        return
+    findings.error(
+        "no-metric", "has no series that is read", "see docs/import.md for those, or tell what they are with --metric",
+        file=name, value=", ".join(names),
+    )  # fmt: skip
+    findings.raise_errors()
+
+
+def _chosen(meters: Iterable[Meter], name: str, findings: Findings) -> list[list[Meter]]:
+    """Series of each device of one server and one metric, by device; processors and memory by node."""
+    groups: dict[Group, list[Meter]] = defaultdict(list)
+    for meter in meters:
+        device = "" if meter.metric.part == "cpu" else meter.device
+        groups[meter.node, meter.metric.part, device, meter.model].append(meter)
+    held = replicas = 0
+    chosen = []
+    for key in sorted(groups):
+        best = _best(groups[key])
+        one = _one_server(best)
+        held, replicas = held + len(groups[key]) - len(best), replicas + len(best) - len(one)
+        chosen.append(one)
+    leave_out(findings, "held-already", held, name)
+    leave_out(findings, "replica-series", replicas, name)
+    return chosen
+
+
+def _best(group: list[Meter]) -> list[Meter]:
+    """Those of the metric that comes first, of metrics with at least two samples."""
+    count: Counter[int] = Counter()
+    for meter in group:
+        count[meter.metric.rank] += meter.at.size
+    ranks = [rank for rank in sorted(count) if count[rank] > 1] or sorted(count)
+    return [meter for meter in group if meter.metric.rank == ranks[0]]
+
+
+def _one_server(group: list[Meter]) -> list[Meter]:
+    """Those of the server with the most samples of each device, of servers that write a label of REPLICA."""
+    count: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    for meter in group:
+        count[meter.device, _server(meter)] += meter.at.size
+    most: dict[str, tuple[str, ...]] = {}
+    for device, server in sorted(count, key=lambda key: (-count[key], key)):
+        most.setdefault(device, server)
+    return [meter for meter in group if _server(meter) == most[meter.device]]
+
+
+def _server(meter: Meter) -> tuple[str, ...]:
+    return tuple(meter.at.labels.get(name, "") for name in REPLICA)
+
+
+def _batches(chosen: Iterable[list[Meter]]) -> Iterator[list[Meter]]:
+    """Series of a metric, so many together that reckoning is quick; those of a device are never split."""
+    held: dict[tuple[str, str, str], list[Meter]] = defaultdict(list)
+    count = 0
+    for group in chosen:
+        for meter in group:
+            held[meter.metric.name, meter.metric.part, meter.metric.domain].append(meter)
+            count += meter.at.size
+        if count >= SAMPLES_HELD:
+            yield from held.values()
+            held.clear()
+            count = 0
+    yield from held.values()
+
+
+def _taken(meters: Sequence[Meter], name: str, options: Options, findings: Findings) -> pd.DataFrame:
+    """What series of one metric come to, columns METERS, within the range that is wanted; without what was aborted."""
+    metric = meters[0].metric
+    series = _sampled(meters, name, options, findings)
+    window_us = options.window_us
+    found = _windows(series, metric, window_us) if window_us else _between(series, metric, name, options, findings)
+    if metric.part == ABORTED:
+        leave_out(findings, "aborted-requests", round(float(found["value"].sum())), name)
+        return frame(METERS)
+    return found
+
+
+def _between(series: Series, metric: Metric, name: str, options: Options, findings: Findings) -> pd.DataFrame:
+    """What a metric comes to between its samples."""
+    leave_out(findings, "lone-sample", int((np.bincount(series.meter) == 1).sum()), name)
+    within = options.within_us
+    if metric.kind == COUNTER:
+        return counter_meters(series, metric.per_unit, name, findings, metric.most_per_s, within)
+    return gauge_meters(series, metric.per_unit, name, findings, within)
+
+
+def _sampled(meters: Sequence[Meter], name: str, options: Options, findings: Findings) -> Series:
+    """Samples of series, one for each device and time. What DCGM writes for no value, and what cannot be, is none."""
+    keys = pd.DataFrame([meter.keys for meter in meters], columns=list(KEYS))
+    read_ = [meter.answer.samples(meter.at) for meter in meters]
+    row = np.repeat(np.arange(len(meters)), [len(time) for time, _ in read_])
+    time_s, value = (np.concatenate([pair[place] for pair in read_]) for place in (0, 1))
+    blank = value < 0
+    if meters[0].metric.name.startswith("DCGM"):
+        blank |= (value > BLANK_FROM) | np.isin(value, BLANKS)
+    ahead = time_s - options.now_us / SECOND_US
+    good = np.isfinite(time_s) & (ahead <= TOO_FAR_S)
+    leave_out(findings, "bad-time", int((~np.isfinite(time_s)).sum()), name)
+    leave_out(findings, "future-time", int((ahead > TOO_FAR_S).sum()), name)
+    leave_out(findings, "far-clock", int((good & (ahead > AHEAD_S)).sum()), name)
+    columns = {column: pd.Categorical.from_codes(*_coded(keys[column], row[good])) for column in KEYS}
+    time_us = np.rint(time_s[good] * SECOND_US).astype(np.int64)
+    samples = pd.DataFrame({**columns, "time_us": time_us, "value": np.where(blank, np.nan, value)[good]})
+    return series_of(samples, name, findings)
+
+
+def _coded(texts: pd.Series, row: NDArray[np.int64]) -> tuple[NDArray[np.int64], pd.Index]:
+    codes, names = pd.factorize(texts)
+    return codes[row], pd.Index(names)
+
+
+def _windows(series: Series, metric: Metric, window_us: int) -> pd.DataFrame:
+    """Samples that tell of the time before them: increase of a counter, or the mean of a gauge."""
+    per_sample = metric.per_unit * (1.0 if metric.kind == COUNTER else window_us / SECOND_US)
+    rows = series.keys.iloc[series.meter].reset_index(drop=True)
+    rows = rows.assign(
+        start_us=series.time_us - window_us, end_us=series.time_us, value=series.value * per_sample, quality=MEASURED
+    )
+    return hourly(rows[list(METERS)].astype(dict(METERS)))
+
+
+def _hosts(chosen: Iterable[list[Meter]]) -> pd.DataFrame:
+    """Accelerators by node, with their model as the exporter names it."""
+    found = {
+        (one.node, one.device): _first(one.at.labels, GPU)
+        for group in chosen
+        for one in group
+        if one.metric.part == "gpu"
+    }
+    return frame(
+        HOSTS, node=[node for node, _ in found], device=[device for _, device in found], gpu=list(found.values())
+    )
+
+
+def _first(labels: Mapping[str, str], names: Iterable[str]) -> str:
+    return next((labels[name] for name in names if labels.get(name)), "")
