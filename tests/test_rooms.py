@@ -28,8 +28,8 @@ RANKS = (
     {"report"},
     {"exports"},
     {"config", "demo", "embodied", "evidence", "extras", "fleet", "importing", "importing_prometheus", "locking", "market",
-     "modelled", "pipeline", "planning", "pools", "project", "remarks", "settings", "settling", "spill", "stream", "trace",
-     "window"},
+     "modelled", "pipeline", "planning", "pools", "project", "registering", "remarks", "settings", "settling", "spill",
+     "stream", "trace", "window"},
     {"pages"},
     {"cli"},
     {"", "__main__"},  # the package itself, which names what is public

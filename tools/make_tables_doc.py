@@ -165,6 +165,25 @@ OWN_ROWS = (
         },
     ),
     (
+        "cloud_regions",
+        "Where regions of clouds stand, for `carbon init --from`. Your row of a region holds.",
+        {
+            "provider*": "`aws`, `azure`, `gcp`, or another in small letters", "region*": "its name in small letters",
+            "place": "city or state", "country": "ISO country code", "zone*": "grid zone",
+            "choice": "why this zone, where the place could be on another grid",
+            "unsure": "`true` where the zone is to be confirmed", "pue": "energy at the meter per energy at the IT load [1]",
+            "pue_year": "year that it is of", "source": "who published it", "licence": "your word",
+        },
+    ),
+    (
+        "countries",
+        "Codes of countries. Your row of a code comes first.",
+        {
+            "country*": "two letters, as in zones.csv", "alpha_3*": "three letters", "source": "where the codes are from",
+            "licence": "your word",
+        },
+    ),
+    (
         "fuel_map",
         "Codes of providers for the fuels above.",
         {

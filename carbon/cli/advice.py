@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -78,7 +79,7 @@ def _folded(text: str, width: int, indent: int = 0) -> str:
 
 def next_steps(settings: Settings, standing: Standing | None, present: datetime) -> list[Step]:
     """What to do next in a project, the first thing first; at least one thing."""
-    empty = [Step(f"fill {settings.text(name)}", why) for name, why in _missing(settings)]
+    empty = [*_unconfirmed(settings), *(Step(f"fill {settings.text(name)}", why) for name, why in _missing(settings))]
     if empty:
         return [*empty, Step(_run(settings.folder, "check"), "then: lists what is wrong with them, posts nothing")]
     if _is_elsewhere(settings):
@@ -138,6 +139,24 @@ def _missing(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "inputs.nodes", "one row a node: hardware, devices, zone, boundary (docs/tables.md)"
     if not any(map(_has_rows, _files(settings, "inputs.workload"))):
         yield "inputs.workload", "what nodes did, CSV or Parquet: start, end, node, energy_kwh (docs/tables.md)"
+
+
+def _unconfirmed(settings: Settings) -> Iterator[Step]:
+    """Nodes with cells that were guessed, or that nobody knew."""
+    count = sum(map(_marked, _files(settings, "inputs.nodes")))
+    if count:
+        nodes = f"{count:,} node{'s have' if count > 1 else ' has'}"
+        yield Step(f"confirm {settings.text('inputs.nodes')}", f"{nodes} cells that were guessed or are empty")
+
+
+def _marked(path: Path) -> int:
+    """Rows of a CSV file with something in the column `confirm`."""
+    if path.suffix.lower() != ".csv":
+        return 0
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        header = file.readline()
+        rows = csv.DictReader(file, header.strip().split(mark := ";" if ";" in header else ","), delimiter=mark)
+        return sum(bool((row.get("confirm") or "").strip()) for row in rows)
 
 
 def _has_rows(path: Path) -> bool:

@@ -124,7 +124,9 @@ def coverage(
 
     first, after = (to_us(instant(*each)) for each in ((from_ or "2000-01-01", "--from"), (to or "2100-01-01", "--to")))
     days = list(hours_between(settings_of(context), (first, after)))
-    hours = pd.concat(days, ignore_index=True) if days else pd.DataFrame(columns=[*HOURS, "hour", "metered_s"], dtype=float)
+    hours = (
+        pd.concat(days, ignore_index=True) if days else pd.DataFrame(columns=[*HOURS, "hour", "metered_s"], dtype=float)
+    )
     hours["start"] = pd.to_datetime(hours["hour"] * HOUR_US, unit="us", utc=True)
     hours["metered_share"] = hours["metered_s"].fillna(0.0) / 3600
     emit(hours[list(HOURS)], format, "imported hours", output)

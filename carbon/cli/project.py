@@ -20,6 +20,7 @@ from carbon.cli.common import (
     settings_of,
     show_findings,
 )
+from carbon.cli.registering import init
 from carbon.cli.waiting import waiting
 from carbon.core.errors import InputError, NotFoundError, UsageError
 
@@ -37,7 +38,7 @@ MonthOption = Annotated[str | None, typer.Option("--month", metavar="M", help="O
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command(epilog="Example: carbon demo")(demo)
-    app.command(epilog="Example: carbon init my-network")(init)
+    app.command(epilog="Example: carbon init my-network --from gpu-a.csv --zone DE")(init)
     app.command(epilog="Example: carbon check --format json")(check)
     app.command(epilog="Example: carbon account --month 2026-10 --dry-run")(account)
     app.command(epilog="Example: carbon settle --month 2026-10 --dry-run")(settle)
@@ -73,21 +74,6 @@ def demo(
         f"carbon -C {folder} grid coverage",
     ):
         screen.print(f"  {line}", soft_wrap=True)
-
-
-@guarded
-def init(
-    context: typer.Context,
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder to write; else this one.")] = None,
-) -> None:
-    """Write carbon.toml with every setting, and empty tables with their headers. Overwrites nothing."""
-    from carbon.project import write_project
-
-    written = write_project(folder or folder_of(context))
-    for path in written:
-        say(f"wrote {path}")
-    if not written:
-        say("everything is there already; nothing was written")
 
 
 @guarded

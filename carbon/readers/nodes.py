@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,10 +42,35 @@ def parse_nodes(path: str | Path, dialect: Dialect, findings: Findings, name: st
     _check_position(nodes, faulty, findings, name)
     _check_service(nodes, faulty, findings, name)
     _check_versions(nodes, faulty, findings, name)
+    _remind(nodes, findings, name)
     broken = nodes["node"][faulty.any(axis=1)]
     if len(broken):  # what its other cells say would be held against the workload
         nodes.loc[nodes["node"].isin(broken), "zone"] = None
     return nodes
+
+
+def _remind(nodes: pd.DataFrame, findings: Findings, name: str) -> None:
+    """A warning for each row with cells that `carbon init --from` guessed or could not know, until somebody looked."""
+    marked = nodes[nodes["confirm"].notna()]
+    for place, row in enumerate(marked.index):
+        cells = [_guess(marked.iloc[place], column) for column in str(marked.at[row, "confirm"]).split()]
+        if cells:
+            findings.warning(
+                "to-confirm", f"guessed or empty: {', '.join(cells)}", "look at each, mend it, and empty this cell",
+                file=name, row=row, column="confirm",
+            )  # fmt: skip
+
+
+def _guess(cells: pd.Series[Any], column: str) -> str:
+    """A column with what stands in it."""
+    if column not in cells:
+        return f"{column} (no such column)"
+    value = cells[column]
+    if cells.isna()[column] or value == "":
+        return f"{column} (empty)"
+    if hasattr(value, "year"):
+        return f"{column} {value:%Y-%m-%d}"
+    return f"{column} {value:g}" if isinstance(value, float) else f"{column} {value}"
 
 
 def _check_devices(nodes: pd.DataFrame, faulty: pd.DataFrame, findings: Findings, name: str) -> None:

@@ -1,0 +1,140 @@
+"""What a file is, told from how it begins and not from its name; and how to read the machines that it names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from carbon.core.errors import NotFoundError, UsageError
+from carbon.importers import nvidia_smi, opengradient, prometheus
+from carbon.importers.text import plain_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from carbon.core.findings import Findings
+    from carbon.importers.records import Take
+
+HEAD_BYTES = 1 << 16
+_KEY = re.compile(r'"([^"\\]{1,64})"\s*:')
+_WEB = re.compile(r"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
+
+
+class Head(NamedTuple):
+    """How a file begins: names of its columns and of fields of its JSON, in small letters, without units."""
+
+    columns: frozenset[str]
+    fields: frozenset[str]
+
+
+class Reading(NamedTuple):
+    """How files are read.
+
+    `node`: of files that name none (empty: as the file is called). `zone`: IANA zone of times without an offset. `now_us`: the
+    present. `label`: of series of Prometheus, the one that names the node (empty: the usual ones).
+    """
+
+    node: str
+    zone: str
+    now_us: int
+    label: str = ""
+
+
+class Kind(NamedTuple):
+    """A kind of file by the name of its importer: whether a file looks like it, and how it is read."""
+
+    name: str
+    looks_like: Callable[[Head], bool]
+    read: Callable[[Path, Reading, Findings], Iterator[Take]]
+
+
+def _columns(*wanted: str, one_of: tuple[str, ...] = ()) -> Callable[[Head], bool]:
+    """Whether a table has all of some columns, and one of others."""
+    return lambda head: head.columns.issuperset(wanted) and (not one_of or not head.columns.isdisjoint(one_of))
+
+
+def _fields(*sets: str) -> Callable[[Head], bool]:
+    """Whether records have all fields of one of some sets (words in small letters, separated by spaces)."""
+    return lambda head: any(head.fields.issuperset(each.split()) for each in sets)
+
+
+def _nvidia_smi(path: Path, reading: Reading, findings: Findings) -> Iterator[Take]:
+    return nvidia_smi.read(path, nvidia_smi.Options(reading.node or path.stem, reading.zone), findings)
+
+
+def _opengradient(path: Path, reading: Reading, findings: Findings) -> Iterator[Take]:
+    return opengradient.read(path, opengradient.Options(reading.node), findings)
+
+
+def _prometheus(path: Path, reading: Reading, findings: Findings) -> Iterator[Take]:
+    """Series without a name are taken for some energy: of what they are does not matter to whose devices they are."""
+    options = prometheus.Options(reading.now_us, reading.label, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION")
+    return prometheus.read(path, options, findings)
+
+
+# A further importer is a line here. The first that fits holds.
+KINDS = (
+    Kind("nvidia-smi", _columns("timestamp", one_of=nvidia_smi.POWER), _nvidia_smi),
+    Kind(
+        "opengradient",
+        _fields(
+            "decoded transaction_hash", "topics transaction_hash", "tx tee_id", "tx teeid", "sessionid requestcount",
+            "session_id request_count", "totalrequests daily", "teeid endpoint", "tee_id endpoint",
+        ),
+        _opengradient,
+    ),
+    Kind("prometheus", _fields("status resulttype", "metric values", "metric value"), _prometheus),
+)  # fmt: skip
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of an importer. Raises UsageError for one that is none."""
+    found = next((kind for kind in KINDS if kind.name == name), None)
+    if found is None:
+        raise UsageError(f"--importer {name} is none of {', '.join(kind.name for kind in KINDS)}")
+    return found
+
+
+def kind_of(path: Path, findings: Findings, importer: str = "") -> Kind | None:
+    """What a file is: what an importer reads where one is named, else by how it begins.
+
+    None, and an error among the findings, where it is nothing that is read. Raises NotFoundError and UsageError.
+    """
+    text = _beginning(path)
+    if importer:
+        return kind_named(importer)
+    head = _head(text)
+    found = next((kind for kind in KINDS if kind.looks_like(head)), None)
+    if found is None:
+        known = ", ".join(kind.name for kind in KINDS)
+        mend = f"give files of {known}, or say which it is with --importer"
+        findings.error("unknown-file", _what(text), mend, file=path.name, value=text.split("\n", 1)[0].strip())
+    return found
+
+
+def _beginning(path: Path) -> str:
+    """First part of a file as text. Raises NotFoundError where there is none, UsageError for a folder."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name its files ({path}/*)")
+    if not path.is_file():
+        raise NotFoundError(f"no file {path}; check the path, which is relative to the present folder")
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES).decode("utf-8-sig", "replace")
+
+
+def _head(text: str) -> Head:
+    first = text.lstrip().split("\n", 1)[0]
+    if first.startswith(("{", "[")):
+        return Head(frozenset(), frozenset(name.lower() for name in _KEY.findall(text)))
+    names, _ = plain_names([cell.strip().strip('"') for cell in first.split(",")])
+    return Head(frozenset(names), frozenset())
+
+
+def _what(text: str) -> str:
+    """What a file is that no importer reads."""
+    if not text.strip():
+        return "holds nothing"
+    if "\0" in text:
+        return "is not text"
+    return "is a web page, not data" if _WEB.match(text) else "is of no kind that is read"
