@@ -26,7 +26,7 @@ GROUPS = {
     "import": "Workload out of telemetry, logs and bills: once each, and what was left out.",
     "export": "The ledger's figures in the forms that others ask for.",
 }
-MODULES = {"export": "exporting", "import": "importing"}  # of groups whose module has another name
+MODULES = {"export": "exporting", "import": "imports"}  # of groups whose module has another name
 
 
 class Commands(TyperGroup):

@@ -14,10 +14,9 @@ from carbon.core.resources import folder
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Providers by the first word of their names.
 PROVIDERS = {
-    "aws": "aws", "amazon": "aws", "amazon web services": "aws", "amazon web services, inc.": "aws",
-    "azure": "azure", "microsoft": "azure", "microsoft azure": "azure",
-    "gcp": "gcp", "google": "gcp", "google cloud": "gcp", "google cloud platform": "gcp",
+    "aws": "aws", "amazon": "aws", "azure": "azure", "microsoft": "azure", "gcp": "gcp", "google": "gcp",
 }  # fmt: skip
 _SHARED = re.compile(r"[ -]shared")  # what Kubernetes adds to the name of a device that several containers share
 
@@ -52,16 +51,16 @@ def profile_of_gpu(name: str, own: str = "") -> str:
 def instance_of(provider: str, name: str, own: str = "") -> Instance | None:
     """A rented machine by its name, `Standard_ND96isr_H100_v5` and `ND96isr H100 v5` alike; None where it is not known.
 
-    `provider` is a name of PROVIDERS; empty where it is not known, for the instance of any. Rows of the folder `own` come
+    `provider` is any of its names; empty where it is not known, for the instance of any. Rows of the folder `own` come
     first. Raises UsageError for a table of one's own that is faulty.
     """
     return _instances(own).get((provider_of(provider), plain_instance(name)))
 
 
 def provider_of(name: str) -> str:
-    """`aws`, `azure` or `gcp` by any of their names; of others the name in small letters."""
+    """`aws`, `azure` or `gcp` by any of their names, such as Microsoft Corporation; of others the name in small letters."""
     plain = " ".join(name.lower().split())
-    return PROVIDERS.get(plain, plain)
+    return PROVIDERS.get(plain.partition(" ")[0], plain)
 
 
 def plain_instance(name: str) -> str:

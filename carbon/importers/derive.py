@@ -23,6 +23,7 @@ WORK = ("product", "model", "mode", "activity")
 COUNTS = ("requests", "input_tokens", "output_tokens")
 SOURCES = ("input_tokens", "output_tokens", "busy_fraction")
 SKEW_US = 60 * SECOND_US  # clocks of a fleet may be a minute apart
+LEAST_BUSY = 1e-9  # below it a machine was billed and taken back; decimals of hours do not add up to naught exactly
 HOST_W_PER_DEVICE = 150.0  # 1.2 kW of a server without its eight GPUs (EcoLogits 0.11, 2025)
 
 
@@ -135,16 +136,20 @@ def _counted(meters: pd.DataFrame) -> pd.DataFrame:
 
 
 def _asked(events: pd.DataFrame) -> pd.DataFrame:
-    """Events summed by hour; those that last longer, or tell how busy a machine was, by their own times."""
+    """Events summed by hour; those that last longer, or tell how busy a machine was, by their own times.
+
+    Busy fractions of one machine and time add up, so that what a bill took back is gone.
+    """
     start, end = (events[name].to_numpy(np.int64) for name in ("start_us", "end_us"))
     hour = start // HOUR_US * HOUR_US
-    within = (end <= hour + HOUR_US) & events["busy_fraction"].isna().to_numpy()
+    busy = events["busy_fraction"].notna().to_numpy()
+    within = (end <= hour + HOUR_US) & ~busy
     events = events.assign(
-        start_us=np.where(within, hour, start), until_us=end, end_us=np.where(within, hour + HOUR_US, end)
+        start_us=np.where(within, hour, start), until_us=end, end_us=np.where(within, hour + HOUR_US, end), busy=busy
     )
-    keys = ["node", *WORK, "start_us", "end_us", "load"]
-    grouped = events.groupby([*keys, "busy_fraction"], sort=True, observed=True, dropna=False)
-    sums = grouped[list(COUNTS)].sum(min_count=1)
-    found = sums.join(grouped["until_us"].max()).reset_index()
+    grouped = events.groupby(["node", *WORK, "start_us", "end_us", "load", "busy"], sort=True, observed=True)
+    sums = grouped[[*COUNTS, "busy_fraction"]].sum(min_count=1)
+    taken_back = (grouped["busy_fraction"].min() < 0) & (sums["busy_fraction"] < LEAST_BUSY)
+    found = sums.join(grouped["until_us"].max())[~taken_back].reset_index().drop(columns="busy")
     last = found["until_us"].max() if len(found) else 0
     return found.assign(end_us=np.minimum(found["end_us"], max(last, 0))).drop(columns="until_us")

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.core.errors import NotFoundError, UsageError
-from carbon.importers import nvidia_smi, opengradient, prometheus
+from carbon.importers import codecarbon, focus, nvidia_smi, opengradient, prometheus
 from carbon.importers.text import plain_names
 
 if TYPE_CHECKING:
@@ -73,6 +73,14 @@ def _prometheus(path: Path, reading: Reading, findings: Findings) -> Iterator[Ta
     return prometheus.read(path, options, findings)
 
 
+def _codecarbon(path: Path, reading: Reading, findings: Findings) -> Iterator[Take]:
+    return codecarbon.read(path, codecarbon.Options(reading.node or path.stem, reading.zone), findings)
+
+
+def _focus(path: Path, _reading: Reading, findings: Findings) -> Iterator[Take]:
+    return focus.read(path, focus.Options(), findings)
+
+
 # A further importer is a line here. The first that fits holds.
 KINDS = (
     Kind("nvidia-smi", _columns("timestamp", one_of=nvidia_smi.POWER), _nvidia_smi),
@@ -84,6 +92,8 @@ KINDS = (
         ),
         _opengradient,
     ),
+    Kind("codecarbon", _columns(*codecarbon.NEEDED), _codecarbon),
+    Kind("focus", _columns(*focus.NEEDED), _focus),
     Kind("prometheus", _fields("status resulttype", "metric values", "metric value"), _prometheus),
 )  # fmt: skip
 

@@ -15,17 +15,22 @@ if TYPE_CHECKING:
 
     Flags = NDArray[np.bool_]
 
+WORK = ("product", "model", "mode")
+
 
 def lay(meters: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     """Meters (columns METERS) without overlaps of one meter, and how much time [s] was there twice.
 
-    Of intervals that overlap the longest stays whole, and of others what it leaves free, with the value in proportion to
-    time. What comes out does not depend on the order of rows.
+    A meter of a whole node is one, whatever product, model and mode it says it ran. Of intervals that overlap the longest
+    stays whole, and of others what it leaves free, with the value in proportion to time. What comes out does not depend on
+    the order of rows.
     """
     if meters.empty:
         return meters, 0.0
     meters = meters.sort_values([*KEYS, "start_us", "end_us", "value"], kind="stable", ignore_index=True)
-    meter = meters.groupby(list(KEYS), sort=False, observed=True).ngroup().to_numpy(np.int64).astype(np.int64)
+    meter = _meter(meters)
+    order = np.lexsort((meters["start_us"], meter))
+    meters, meter = meters.iloc[order].reset_index(drop=True), meter[order]
     clashing = np.isin(meter, meter[1:][_overlapping(meters, meter)])
     if not clashing.any():
         return meters, 0.0
@@ -33,6 +38,13 @@ def lay(meters: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     laid = pd.concat([meters[~clashing], *parts], ignore_index=True).astype(dict(METERS))
     before, after = (int((rows["end_us"] - rows["start_us"]).sum()) for rows in (meters, laid))
     return laid.sort_values([*KEYS, "start_us"], kind="stable", ignore_index=True), (before - after) / 1e6
+
+
+def _meter(meters: pd.DataFrame) -> NDArray[np.int64]:
+    """Number of the meter that each row is of, by KEYS; of a whole node by node and device."""
+    whole = meters["part"].eq("node")
+    keys = meters[list(KEYS)].assign(**{name: meters[name].mask(whole, "") for name in WORK})
+    return keys.groupby(list(KEYS), sort=False, observed=True).ngroup().to_numpy(np.int64).astype(np.int64)
 
 
 def _overlapping(meters: pd.DataFrame, meter: NDArray[np.int64]) -> Flags:

@@ -14,6 +14,10 @@ LEFT_OUT = {
         "nothing to do: what they took is in the energy and the tokens",
     ),
     "bad-time": ("rows without a time were left out", "they may be cut off; look at the file"),
+    "bill-by-day": (
+        "rows are of more than an hour: the hours of use are laid over all of it",
+        "have the provider export by the hour, where it can",
+    ),
     "blank-figure": ("samples without a figure were left out", FEW),
     "counter-jump": (
         "counters rose faster than a device can draw: left out",
@@ -66,6 +70,26 @@ LEFT_OUT = {
     "pod-as-host": (
         "series name the exporter's pod as their host: their node is taken from another label",
         "see that it is the node's name, or name the label with --node-label",
+    ),
+    "other-record": ("records of another kind were left out", "nothing to do if they are of no request"),
+    "run-fell": ("rows of a run have less energy than the row before: counted as runs of their own", "look at the file"),
+    "more-hours": (
+        "rows have more hours than their time: several machines under one id, of which one was taken",
+        "have the bill name each machine",
+    ),
+    "part-machine": (
+        "instances are a part of a machine (host_share in instances.csv), and a node has whole hosts",
+        "name a smaller host in nodes.csv where that matters",
+    ),
+    "no-usage": (
+        "requests without counts of tokens were left out",
+        "have the program log `usage`; of a stream the last chunk has it",
+    ),
+    "no-answer": ("requests were answered by no token: they count, and are failures as a rule", "nothing to do"),
+    "page-cut": ("pages of usage say that there are more", "fetch the next page too"),
+    "pue-taken-out": (
+        "rows have PUE in their energy: it was taken out, and the node's own is put on it",
+        "nothing to do; see that nodes.csv has the PUE",
     ),
     "power-gap": (
         "gaps between samples of power: their time is not covered",

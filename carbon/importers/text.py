@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pv
 
+from carbon.importers.kinds import likeness
 from carbon.importers.said import leave_out
 
 if TYPE_CHECKING:
@@ -86,7 +87,11 @@ def plain_names(header: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]
 
 
 def read_blocks(
-    path: Path, missing: Callable[[Sequence[str]], str], columns: Sequence[str], findings: Findings
+    path: Path,
+    missing: Callable[[Sequence[str]], str],
+    columns: Sequence[str],
+    findings: Findings,
+    mend: str = "or name the columns with --columns where it has no header",
 ) -> Iterator[Table]:
     """Rows of a CSV, all text; `columns` are those of a file without a header, `missing` says what a file lacks.
 
@@ -97,8 +102,7 @@ def read_blocks(
     names, units = plain_names(list(columns) or [cell.strip().strip('"') for cell in head.split(",")])
     lacking = missing(names)
     if lacking:
-        mend = "or name the columns with --columns where it has no header"
-        findings.error("wrong-format", lacking, mend, file=path.name, value=head)
+        findings.error("wrong-format", f"{lacking}{likeness(names)}", mend, file=path.name, value=head)
         findings.raise_errors()
     torn = [0]
 
@@ -149,7 +153,7 @@ def _head(path: Path, findings: Findings) -> str:
     elif _WEB.match(raw.decode("utf-8", "replace")):
         problem = "is a web page, not data: look whether a login page was saved in its place"
     elif _JSON.match(raw.decode("utf-8", "replace")):
-        problem = "is JSON, not CSV"
+        problem = "is JSON, not CSV (`carbon import openai-usage` and `carbon import prometheus` take JSON)"
     if problem:
         findings.error("foreign-file", problem, "give the file that the program wrote", file=path.name)
         findings.raise_errors()

@@ -244,7 +244,10 @@ def test_words_that_are_files_are_read_and_the_other_is_the_folder(here: Project
         (["--from", "gpu-a.csv", "--zone", "Germany"], 3, "there is no zone Germany; near names: DE"),
         (["--from", "http://localhost:9090"], 2, "is an address: save what it answers to a file"),
         (["--from", "."], 2, "is a folder; name its files"),
-        (["--from", "gpu-a.csv", "--importer", "excel"], 2, "--importer excel is none of nvidia-smi, opengradient, prometheus"),
+        (
+            ["--from", "gpu-a.csv", "--importer", "excel"], 2,
+            "--importer excel is none of nvidia-smi, opengradient, codecarbon, focus, prometheus",
+        ),
         (["--from", "gpu-a.csv", "--tz", "Mars/Base"], 2, "Mars/Base"),
         (["--dry-run"], 2, "--dry-run goes with --from"),
         (["--format", "csv"], 2, "--format goes with --from"),

@@ -52,3 +52,12 @@ def test_devices_are_laid_apart() -> None:
     both = pd.concat([_meters([(0, 10, 1)], "a"), _meters([(0, 10, 1)], "b")])
     laid, twice_s = lay(both)
     assert (len(laid), laid["value"].sum(), twice_s) == (2, 2.0, 0.0)
+
+
+def test_a_whole_node_is_one_meter_whatever_it_ran() -> None:
+    chat, agents = _meters([(0, 10, 1)]), _meters([(5, 10, 2)])
+    both = pd.concat([chat.assign(part="node", product="chat"), agents.assign(part="node", product="agents")])
+    laid, twice_s = lay(both)
+    assert (laid["value"].sum(), twice_s) == (pytest.approx(1 + 2 * 0.5), 5.0)
+    apart, _ = lay(pd.concat([chat.assign(product="chat"), agents.assign(product="agents")]))
+    assert apart["value"].sum() == 3

@@ -1,0 +1,41 @@
+"""What a file looks like, by its columns: so that one that was given to the wrong importer is told the right one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Kind(NamedTuple):
+    """A kind of file: columns (small letters) that it always has, what it is called, and the command that takes it."""
+
+    columns: frozenset[str]
+    name: str
+    command: str
+
+
+KINDS = (
+    Kind(
+        frozenset({"run_id", "duration", "energy_consumed"}), "CodeCarbon's emissions.csv", "carbon import codecarbon"
+    ),
+    Kind(frozenset({"chargeperiodstart", "chargecategory"}), "FOCUS billing rows", "carbon import focus"),
+    Kind(
+        frozenset({"timestamp", "contexttokens", "generatedtokens"}), "an Azure LLM trace", "carbon import openai-usage"
+    ),
+    Kind(
+        frozenset({"timestamp", "request tokens", "response tokens"}), "a BurstGPT trace", "carbon import openai-usage"
+    ),
+    Kind(frozenset({"timestamp", "power.draw"}), "a log of nvidia-smi", "carbon import nvidia-smi"),
+    Kind(frozenset({"status", "resulttype"}), "an answer of Prometheus", "carbon import prometheus"),
+    Kind(frozenset({"zone", "start", "direct_g_per_kwh"}), "an intensity series", "carbon grid import"),
+    Kind(frozenset({"start", "end", "node"}), "a workload table", "put it into workload/ as it is"),
+)
+
+
+def likeness(names: Iterable[str]) -> str:
+    """What a file with these columns looks like and what takes it, as the end of a sentence; empty where it is none of KINDS."""
+    there = {name.lower() for name in names}
+    found = next((kind for kind in KINDS if kind.columns <= there), None)
+    return f": it looks like {found.name} (`{found.command}`)" if found else ""
