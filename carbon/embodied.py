@@ -21,7 +21,7 @@ from carbon.scope3.attribution import attribute, of_chain, work_shares
 from carbon.scope3.demand import measured, places_of
 from carbon.scope3.hardware import Inventory, assemble, balance, hardware_lines
 from carbon.scope3.policy import METHODS, Refresh
-from carbon.scope3.terms import Book, standing
+from carbon.scope3.terms import TELLING, Book, standing
 
 NAMED = 8
 _ACCOUNT = "run `carbon account` so that the ledger says what the inputs say"
@@ -96,7 +96,7 @@ def assembled(
     makes the estimates of past months again. `as_of`: by what the ledger had charged then.
     """
     names, policy = (settings.text("inputs.nodes"), settings.text("inputs.fleet")), policy_of(settings)
-    posted = None if anew else standing(Ledger(settings.path("ledger.path")).restated().live(as_of, columns=TERMS))
+    posted = None if anew else charged_terms(Ledger(settings.path("ledger.path")), as_of)
     fleet = assemble(inventory, policy, findings, names, posted)
     kept = Book(fleet.lots, policy, inventory.estimates, posted).kept()
     if kept:
@@ -107,6 +107,13 @@ def assembled(
         )
         findings.note("terms-stand", problem, mend, file=settings.text("ledger.path"))
     return fleet
+
+
+def charged_terms(ledger: Ledger, as_of: str | None) -> pd.DataFrame:
+    """Terms that the ledger has charged by; of entries that say otherwise of one lot's month, the first posting's."""
+    entries = ledger.restated().live(as_of, columns=(*TERMS, "posting"), coded=True)
+    some = entries[entries["phase"].isin(TELLING)].sort_values("posting", kind="stable")
+    return standing(some)
 
 
 def needs_use(fleet: Fleet, policy: Refresh) -> bool:

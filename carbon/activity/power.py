@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TOKENS = len(LOADS)
 US_PER_HOUR = 3.6e9
+MAKE = ("hardware", "host", "devices")  # columns of the node table that its power hangs on
 _FIELDS = (
     "devices",
     "idle_w",
@@ -77,6 +78,12 @@ class PowerModel(NamedTuple):
         )
         by_batch = tuple(node.profile.output_j_per_token_by_batch for node in nodes)
         return cls(table, read, written, by_batch, tuple(nodes))
+
+    def take(self, place: Ints) -> PowerModel:
+        """The model of stretches that are each like the one at a place of this."""
+        table = {name: column[place] for name, column in self.table.items()}
+        by_batch, nodes = tuple(self.by_batch[at] for at in place), tuple(self.nodes[at] for at in place)
+        return PowerModel(table, self.input_j_per_token[place], self.output_j_per_token[place], by_batch, nodes)
 
     def lacking(self, stretch: int, load: str) -> dict[str, list[str]]:
         """Figures that the profiles of a stretch lack for the power of a kind of load, by profile: `tdp_w`, `idle_w`."""

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import product
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from carbon.activity.boundary import Route, route, route_of_service
-from carbon.activity.power import PowerModel
+from carbon.activity.power import MAKE, PowerModel
 from carbon.core.errors import NotFoundError
 from carbon.core.time import us_of
 from carbon.hardware.profiles import MACHINES, Profile, find_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from carbon.activity.models import Offer
     from carbon.core.findings import Findings
 
     Ints = NDArray[np.int64]
+    Flags = NDArray[np.bool_]
 
 NEVER_US = 4_102_444_800_000_000  # 2100-01-01
 
@@ -88,11 +90,10 @@ class Register:
         """Add stretches for what each node may pass on: those of `service_stretch`, purchased, never in `stretch_at`."""
         self.own_stretches, self._offers = len(self.stretches), len(offers)
         purchased = route_of_service()
-        for name in self.nodes:
-            self.stretches += [
-                Stretch(name, offer.provider, offer.zone, "", "purchased", "", offer.pue, purchased, 0)
-                for offer in offers
-            ]
+        self.stretches += [
+            Stretch(name, offer.provider, offer.zone, "", "purchased", "", offer.pue, purchased, 0)
+            for name, offer in product(self.nodes, offers)
+        ]
         self.node = np.append(self.node, np.repeat(np.arange(len(self.nodes)), len(offers)))
 
     def service_stretch(self, node: Ints, offer: Ints) -> Ints:
@@ -131,17 +132,16 @@ def build_register(
     hosts = {str(name) for name in table["host"].dropna()} | {p.host for p in profiles.values() if p and p.host}
     profiles |= {name: _profile(name, table, own_profiles, findings, file) for name in sorted(hosts - set(profiles))}
     known = {name: profile for name, profile in profiles.items() if profile is not None}
-    table = table.loc[np.array([_has_profiles(row, known) for row in table.to_dict("records")], bool)]
+    table = table.loc[_has_profiles(table, known)]
     table = table[
         ~table["node"].isin(nodes["node"][~nodes.index.isin(table.index)])
     ]  # half a node would refuse its work
-    for row, zone in table["zone"].items():
-        if zone not in known_zones:
-            from carbon.grid.tables import near_names
+    for row, zone in table.loc[~table["zone"].isin(list(known_zones)), "zone"].items():
+        from carbon.grid.tables import near_names
 
-            near = near_names(str(zone), known_zones)
-            mend = f"near names: {near}" if near else "see `carbon grid zones`"
-            findings.error("unknown-zone", "is not a known zone", mend, file=file, row=row, column="zone", value=zone)
+        near = near_names(str(zone), known_zones)
+        mend = f"near names: {near}" if near else "see `carbon grid zones`"
+        findings.error("unknown-zone", "is not a known zone", mend, file=file, row=row, column="zone", value=zone)
     register = _register(table, consolidation, known)
     if "role" in table:
         register.chain = np.isin(register.nodes, table.loc[table["role"] == "chain", "node"].unique())
@@ -149,10 +149,14 @@ def build_register(
     return register
 
 
-def _has_profiles(row: Mapping[Hashable, Any], known: Mapping[str, Profile]) -> bool:
+def _has_profiles(table: pd.DataFrame, known: Mapping[str, Profile]) -> Flags:
     """Whether the profiles of the devices and of their host are known."""
-    profile = known.get(row["hardware"])
-    return profile is not None and (_optional(row["host"]) or profile.host) in {*known, ""}
+    hosts = {name: profile.host for name, profile in known.items()}
+    host = (
+        table["host"].astype(object).where(table["host"].notna() & table["host"].ne(""), table["hardware"].map(hosts))
+    )
+    known_device = table["hardware"].isin(list(known)).to_numpy(bool)
+    return known_device & host.isin([*known, ""]).to_numpy(bool)
 
 
 def _profile(name: str, table: pd.DataFrame, own: str, findings: Findings, file: str) -> Profile | None:
@@ -174,20 +178,38 @@ def _profile(name: str, table: pd.DataFrame, own: str, findings: Findings, file:
 
 
 def _register(table: pd.DataFrame, consolidation: str, profiles: Mapping[str, Profile]) -> Register:
-    records = table.to_dict("records")
-    stretches = [_stretch(row, int(number), consolidation) for row, number in zip(records, table.index, strict=True)]
+    stretches = _stretches(table, consolidation)
     start, retired = us_of(table["valid_from"]), us_of(table["retired"], NEVER_US)
     node = np.unique(table["node"].to_numpy(np.str_), return_inverse=True)[1].astype(np.int64)
     moves_on = np.append(node[1:] == node[:-1], False)[: len(node)]
     end = np.where(moves_on, np.append(start[1:], NEVER_US)[: len(node)], retired)
-    return Register(stretches, node, start, end, PowerModel.of_nodes(records, profiles))
+    return Register(stretches, node, start, end, _power(table, profiles))
 
 
-def _stretch(row: Mapping[Hashable, Any], number: int, consolidation: str) -> Stretch:
+def _stretches(table: pd.DataFrame, consolidation: str) -> list[Stretch]:
+    """One stretch a row; what many rows say alike is made once."""
     names = ("node", "operator", "zone", "market", "boundary", "hardware")
-    places = route(row["boundary"], str(row["operated"]).lower() == "true", consolidation)
-    return Stretch._make([*(_optional(row[name]) for name in names), float(row["pue"]), places, number])
+    operated = [text.lower() == "true" for text in _texts(table["operated"])]
+    pairs = zip(table["boundary"].tolist(), operated, strict=True)
+    routes = [route(boundary, by_us, consolidation) for boundary, by_us in pairs]
+    columns = [
+        *(_texts(table[name]) for name in names),
+        table["pue"].astype(float).tolist(),
+        routes,
+        table.index.tolist(),
+    ]
+    return list(map(Stretch._make, zip(*columns, strict=True)))
 
 
-def _optional(value: object) -> str:
-    return "" if value is None or value != value else str(value)
+def _power(table: pd.DataFrame, profiles: Mapping[str, Profile]) -> PowerModel:
+    """Power of each row; nodes of one make have one model."""
+    make = table.groupby(list(MAKE), dropna=False, sort=False).ngroup().to_numpy().astype(np.int64)
+    kinds = table[list(MAKE)].iloc[np.unique(make, return_index=True)[1]]
+    return PowerModel.of_nodes(kinds.to_dict("records"), profiles).take(make)
+
+
+def _texts(column: pd.Series) -> list[str]:
+    """Text of each value, empty where there is none."""
+    code, distinct = pd.factorize(column, use_na_sentinel=False)
+    texts = ["" if value is None or value != value else str(value) for value in distinct.tolist()]
+    return [texts[at] for at in code.tolist()]

@@ -37,12 +37,14 @@ class Leg(NamedTuple):
     rate: str
 
 
+@cache
 def freight_rate(mode: str) -> Rate:
     """Well-to-wheel emissions of freight [kgCO2e per tonne-km]. Raises NotFoundError for an unknown mode."""
     row = _row("freight_factors", "mode", mode)
     return Rate(float(row["kgco2e_per_tonne_km"]), f"freight/{mode}/{row['year']}@1")
 
 
+@cache
 def disposal_rate(treatment: str) -> Rate:
     """Emissions of disposal [kgCO2e per kg]. Raises NotFoundError for an unknown treatment."""
     row = _row("disposal_factors", "treatment", treatment)
@@ -53,8 +55,7 @@ def lane_km(country: str, latitude: float = math.nan, longitude: float = math.na
     """Great-circle distance [km] from the assembler to a position, else to the country's airport; NaN when neither is known."""
     if math.isfinite(latitude) and math.isfinite(longitude):
         return great_circle_km(ORIGIN, (latitude, longitude))
-    lanes = [float(row["distance_km"]) for row in _rows("freight_lanes") if row["country"] == country]
-    return lanes[0] if lanes else math.nan
+    return _lanes().get(country, math.nan)
 
 
 def legs(
@@ -93,6 +94,12 @@ def place_of(text: str) -> tuple[float, float]:
     code = words[0].upper() if len(words) == 1 else text
     _require(code, _places(), "place", "or give degrees north and degrees east with a space between")
     return _places()[code]
+
+
+@cache
+def _lanes() -> Mapping[str, float]:
+    """Length [km] of the first lane to each country."""
+    return {row["country"]: float(row["distance_km"]) for row in reversed(_rows("freight_lanes"))}
 
 
 @cache

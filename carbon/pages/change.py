@@ -31,6 +31,7 @@ _MONTH_HEADS = {
     "earlier_months_kgco2e": "of which for earlier months", "adjustments_kgco2e": "adjustments booked later",
     "restated_kgco2e": "restated",
 }  # fmt: skip
+_CAUSES = ["posting", "recorded_at", "cause", "reason", "entries", "kgco2e"]
 _NAMES = {
     "entered": "nodes entered", "left": "nodes left", "moved": "nodes moved", "without_work": "work not stated", "pue": "PUE",
 }  # fmt: skip
@@ -112,6 +113,8 @@ def restated(facts: Facts) -> Section | None:
 
 def _causes(facts: Facts) -> pd.DataFrame:
     """Entries of the statement that correct others, by posting, cause and reason: how many, and how far they moved it [kg]."""
+    if facts.postings["cause"].isna().all():
+        return pd.DataFrame(columns=_CAUSES)
     needed = ("posting", "recorded_at", "period", "basis", "kgco2e", "cause", "reason")
     entries = facts.view.entries(facts.wish.as_of, facts.months, needed)
     bases = [facts.wish.energy, facts.wish.hardware, "either"]
@@ -123,7 +126,7 @@ def _causes(facts: Facts) -> pd.DataFrame:
             first = group.iloc[0]
             moved = math.fsum(group["kgco2e"].dropna())
             rows.append((first["posting"], first["recorded_at"], first["cause"], first["reason"], len(group), moved))
-    frame = pd.DataFrame(rows, columns=["posting", "recorded_at", "cause", "reason", "entries", "kgco2e"])
+    frame = pd.DataFrame(rows, columns=_CAUSES)
     frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True).dt.floor("s")
     return frame.sort_values(["posting", "cause"], ignore_index=True)
 

@@ -32,9 +32,8 @@ TREND_MONTHS = 12
 NOT_MOVED = Movement(0, math.nan, math.nan)
 USUAL = ("zone", "operator", "product")
 KEYS = ("period", "scope", "category", "phase", "basis", "tier")
-_NEEDED = (
-    *dict.fromkeys((*SHOWN, *GROUPINGS, "entry", "reverses", "start", "end", "factor", "method", "requests", "tokens")),
-)
+_NEEDED = (*dict.fromkeys((*SHOWN, *GROUPINGS, "reverses", "start", "end", "factor", "method", "requests", "tokens")),)
+_TOLD = ("posting", "recorded_at", "cause", "digest")
 _PAST = ("period", "scope", "category", "phase", "basis", "tier", "energy_kwh", "kgco2e")
 
 
@@ -60,6 +59,7 @@ class Figure(NamedTuple):
 class Facts(NamedTuple):
     """What the sections of a page are made from.
 
+    `postings` has the posting, recorded_at, cause and digest that entries have, each set once, the newest posting last;
     `entries` are live entries of the months, `lines` those of the statement, `frame` is the report as CSV has it, `cells`
     its rows without ranges by zone, operator, product (or the words asked for) and activity, `past` the same of the trend's
     months without words, `gaps` those that have none.
@@ -123,14 +123,15 @@ def gather(settings: Settings, wish: Wish, now: datetime) -> Facts:
     view = booked.restated() if wish.restated else booked
     words = groupings(wish.by)
     draws = settings.draws
-    found = asked(_Narrow(view, draws.needs), wish.period, wish.energy, wish.hardware, wish.as_of)
+    entry = ("entry",) if booked.closed().number else ()  # else no reversal stands beside what it takes back
+    found = asked(_Narrow(view, (*entry, *draws.needs)), wish.period, wish.energy, wish.hardware, wish.as_of)
     frame = report(Held(found.entries), wish.period, words, wish.energy, wish.hardware, **draws._asdict())
     trend = trend_months(found.months)
     summed = cells(found.lines, [*(words or USUAL), *({"activity"} - set(words))])
     past = pd.concat([_past(view, [month for month in trend if month not in found.months], wish), summed])
     gaps = [month for month in trend if not (past["month"] == month).any()]
-    postings = booked.postings(wish.as_of)
-    moved = _movement(view, wish, found.months) if postings["cause"].str.contains(SETTLING).any() else NOT_MOVED
+    postings = booked.entries(wish.as_of, None, _TOLD, coded=True).drop_duplicates().sort_values("posting")
+    moved = _movement(view, wish, found.months) if postings["cause"].eq(SETTLING).any() else NOT_MOVED
     return Facts(
         wish._replace(by=words), settings, now, booked, view, postings, found.months, trend, found.entries, found.lines, frame,
         summed, past, gaps, _by_basis(found.entries, draws), settled(found.entries, wish.energy, wish.hardware, draws), moved,
@@ -165,7 +166,7 @@ def known_sum(values: pd.Series) -> float:
 
 def _past(view: Ledger | Restated, trend: Sequence[str], wish: Wish) -> pd.DataFrame:
     """Other months of the trend as cells of their statement; without those that have Scope 2 on the other basis alone."""
-    entries = view.live(wish.as_of, trend, _PAST)
+    entries = view.live(wish.as_of, trend, _PAST, coded=True)
     other = ENERGY[1 - ENERGY.index(wish.energy)]
     posted = {basis: entries.loc[entries["basis"] == basis, "period"].unique().tolist() for basis in ENERGY}
     lacking = set(posted[other]) - set(posted[wish.energy])

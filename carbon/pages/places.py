@@ -12,7 +12,7 @@ from carbon.pages.gather import USUAL
 from carbon.pages.model import Block, Section, table_of, with_rest
 from carbon.report.cells import clean, percent
 from carbon.report.concentration import WORDS, curve, units_of
-from carbon.report.concentration import table_of as concentration_of
+from carbon.report.concentration import table_of_units as concentration_of
 from carbon.report.intensity import ALONE, UNITS, WHOLE, intensities
 from carbon.report.view import NOT_STATED, parts_by, tier_shares
 
@@ -72,11 +72,11 @@ def _listed(words: Sequence[str]) -> str:
 
 def concentrated(facts: Facts) -> Section:
     """Whether few units account for most of the emissions."""
-    units = {word: units_of(facts.lines, word).kgco2e for word in WORDS}
-    lines = {word: curve(one) for word, one in units.items() if len(one)}
+    units = {word: of_word for word in WORDS if len((of_word := units_of(facts.lines, word)).kgco2e)}
+    lines = {word: curve(of_word.kgco2e) for word, of_word in units.items()}
     if not lines:
         return Section("concentration", "Concentration", ["There are no emissions to be shared out."], [])
-    figures = concentration_of(facts.lines, list(lines))
+    figures = concentration_of(units, facts.lines["period"].unique().tolist())
     told = [
         f"{row['k80']:,} of {row['units']:,} {row['by']}{'s' * (row['units'] > 1)}"
         for row in figures.to_dict("records")

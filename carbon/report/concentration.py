@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 
 from carbon.core.errors import UsageError
+from carbon.core.sums import sums_by
 from carbon.report.asked import asked
 from carbon.report.monthly import month_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -70,8 +71,13 @@ def concentration(
 
 def table_of(lines: pd.DataFrame, words: Sequence[str]) -> pd.DataFrame:
     """The table of `concentration` for a statement's lines, kgco2e [kg]."""
-    span = month_spans(lines["period"].unique().tolist())
-    rows = [{"by": word, "months": span} | _figures(units_of(lines, word)) for word in words]
+    return table_of_units({word: units_of(lines, word) for word in words}, lines["period"].unique().tolist())
+
+
+def table_of_units(units: Mapping[str, Units], months: Sequence[str]) -> pd.DataFrame:
+    """The table of `concentration` for the units of each word in months (`YYYY-MM`), kgco2e [kg]."""
+    span = month_spans(months)
+    rows = [{"by": word, "months": span} | _figures(of_word) for word, of_word in units.items()]
     return pd.DataFrame(rows).astype({"k80": "Int64"})
 
 
@@ -106,11 +112,10 @@ def words_of(by: str | Iterable[str]) -> list[str]:
 
 def units_of(lines: pd.DataFrame, word: str) -> Units:
     """Units of a statement's lines by a word, each the exact sum of its lines' emissions [kg]."""
-    names = lines[word].astype("str")
-    named = (names.notna() & (names != "")).to_numpy(bool)
-    kgco2e = lines["kgco2e"].to_numpy(np.float64, na_value=np.nan)
-    place, labels = pd.factorize(names[named], sort=True)
-    sums, unknown = _sums(kgco2e[named], place, len(labels))
+    place, labels = _labelled(lines[word])
+    kgco2e, named = lines["kgco2e"].to_numpy(np.float64, na_value=np.nan), place >= 0
+    sums = sums_by(kgco2e[named], place[named], len(labels))
+    unknown = np.bincount(place[named & np.isnan(kgco2e)], minlength=len(labels)) > 0
     table = pd.Series(sums, index=pd.Index(labels, dtype="str", name=word), name="kgco2e", dtype=float)
     negative, left = table[table < 0], table[table >= 0]
     largest_first = left.iloc[np.argsort(-left.to_numpy(), kind="stable")]
@@ -194,11 +199,13 @@ def _figures(units: Units) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _sums(kgco2e: Floats, place: NDArray[np.intp], count: int) -> tuple[list[float], NDArray[np.bool_]]:
-    """Nearest float64 to the exact sum of what is known at each place, NaN where nothing is; and where some is unknown."""
-    order = np.argsort(place, kind="stable")
-    groups = np.split(kgco2e[order], np.flatnonzero(np.diff(place[order])) + 1) if count else []
-    return [_known_sum(group) for group in groups], np.array([np.isnan(group).any() for group in groups], bool)
+def _labelled(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
+    """Place of each text among those that there are, sorted; -1 where there is none."""
+    code, distinct = pd.factorize(column)
+    texts = distinct.astype("str").tolist()
+    labels = sorted(filter(None, texts))
+    place = {label: at for at, label in enumerate(labels)}
+    return np.array([*(place.get(text, -1) for text in texts), -1], np.int64)[code], labels
 
 
 def _known_sum(values: Floats) -> float:

@@ -6,7 +6,7 @@ import math
 from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from carbon.activity.power import node_of
+from carbon.activity.power import MAKE, node_of
 from carbon.core.time import us_of
 from carbon.hardware.logistics import lane_km
 from carbon.scope3.listed import listed_lots
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from carbon.scope3.policy import Refresh
 
 HOST_KINDS = ("host", "network")
+_SAME = (*MAKE, "boundary", "zone", "latitude", "longitude", "valid_from", "retired")  # all that lots of a node hang on
 
 
 class Extent(NamedTuple):
@@ -79,22 +80,53 @@ def _derived(
     nodes: pd.DataFrame, profiles: Mapping[str, Profile], countries: Mapping[str, str], policy: Refresh, extent: Extent,
     told: set[tuple[str, bool]], findings: Findings, name: str,
 ) -> Iterator[Lot]:  # fmt: skip
+    """Lots of nodes; those of nodes of which the table says the same are made once and differ in the node alone."""
     table = nodes.sort_values(["node", "valid_from"])
     starts, retired = us_of(table["valid_from"]).tolist(), us_of(table["retired"], NEVER_US).tolist()
-    records = zip(table.to_dict("records"), table.index, starts, retired, strict=True)
-    for node, group in groupby(records, key=lambda record: str(record[0]["node"])):
-        rows = list(group)
-        first, number, _, end = rows[0]
-        changes = [(_whose(row, _units(row, profiles, extent)), start) for row, _, start, _ in rows]
-        held = [one for one in _holdings(changes, end) if (node, _of_hosts(one[0][0], profiles, extent)) not in told]
-        handed = {now[2] for before, now in pairwise(rows) if before[0]["boundary"] != now[0]["boundary"]}
-        at = position_of(first, countries)
-        used = [_profile(profile, profiles, extent) for (profile, _), *_ in held]
-        for profile, (_, units, begin, until) in zip(used, held, strict=True):
-            service = Service(begin, begin, until, RESOLD if until in handed else "scrapped")
-            yield lot_of(node, ((begin, node),), profile, units, service, at, policy, name)
-        if held:
-            _warn(node, int(str(number)), at, countries.get(first["zone"]) or first["zone"], used, findings, name)
+    same = table.groupby(list(_SAME), dropna=False, sort=False).ngroup().tolist()
+    rows = list(zip(table[list(_SAME)].to_dict("records"), starts, retired, strict=True))
+    made: dict[tuple[int | bool, ...], _Made] = {}
+    nodes_in_order = zip(table["node"].tolist(), range(len(table)), strict=True)
+    for node, group in groupby(nodes_in_order, key=lambda pair: str(pair[0])):
+        places = [at for _, at in group]
+        alone = tuple((node, is_host) in told for is_host in (False, True))
+        key = (*alone, *(same[at] for at in places))
+        if key not in made:
+            made[key] = _made(node, [rows[at] for at in places], alone, profiles, countries, policy, extent, name)
+        found = made[key]
+        for lot in found.lots:
+            yield Lot(node, ((lot.places[0][0], node),), *lot[2:])
+        if not found.is_known:
+            _warn(node, int(table.index[places[0]]), found.at, found.place, found.used, findings, name)
+
+
+class _Made(NamedTuple):
+    """Lots of one node, where it stands and the profiles of its hardware; `is_known`: they need no warning."""
+
+    lots: list[Lot]
+    at: Position
+    place: str
+    used: list[Profile]
+    is_known: bool
+
+
+def _made(
+    node: str, rows: Sequence[tuple[Mapping[Hashable, Any], int, int]], listed: tuple[bool, ...],
+    profiles: Mapping[str, Profile], countries: Mapping[str, str], policy: Refresh, extent: Extent, name: str,
+) -> _Made:  # fmt: skip
+    """What of a node follows from its rows (each with its start and end); `listed`: its devices, its hosts do not."""
+    first, _, end = rows[0]
+    changes = [(_whose(row, _units(row, profiles, extent)), start) for row, start, _ in rows]
+    held = [one for one in _holdings(changes, end) if not listed[_of_hosts(one[0][0], profiles, extent)]]
+    handed = {now[1] for before, now in pairwise(rows) if before[0]["boundary"] != now[0]["boundary"]}
+    at = position_of(first, countries)
+    used = [_profile(profile, profiles, extent) for (profile, _), *_ in held]
+    lots = []
+    for profile, (_, units, begin, until) in zip(used, held, strict=True):
+        service = Service(begin, begin, until, RESOLD if until in handed else "scrapped")
+        lots.append(lot_of(node, ((begin, node),), profile, units, service, at, policy, name))
+    is_known = not math.isnan(lane_km(*at)) and all(profile.mass_kg is not None for profile in used)
+    return _Made(lots, at, countries.get(first["zone"]) or first["zone"], used, is_known or not held)
 
 
 def _units(row: Mapping[Hashable, Any], profiles: Mapping[str, Profile], extent: Extent) -> dict[str, float]:

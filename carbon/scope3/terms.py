@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Flags = NDArray[np.bool_]
 
+TELLING = ("manufacturing", "cooling")  # phases of which every lot has one
+_NAMED = ["period", "node", "factor", "source", "method"]
 NUMBERS = ("life_years", "base_years", "residual", "busy_hours")
 _TOLD = (
     r"planned life (?P<life_years>\S+) of (?P<base_years>\S+) years, residual (?P<residual>\S+), "
@@ -56,15 +58,16 @@ def standing(entries: pd.DataFrame) -> pd.DataFrame:
 
     Columns month, node, cohort (`profile/YYYY-MM`), method, and NUMBERS: lives [year], residual [1], busy_hours [h].
     """
-    some = entries[entries["phase"].isin(["manufacturing", "cooling"])]
-    some = some.drop_duplicates(["period", "node", "factor", "source", "method"])
-    charged = some["method"].str.split("@").str[0]
+    some = entries[entries["phase"].isin(TELLING)]
+    some = some.drop_duplicates(_NAMED)[_NAMED].astype("str")
+    charged = some["method"].map({method: method.split("@")[0] for method in some["method"].unique()})
     some, charged = some[charged.isin(METHODS)], charged[charged.isin(METHODS)]
-    found = some["source"].str.extract(_TOLD).astype(float)
+    source, sources = pd.factorize(some["source"])
+    found = pd.Series(sources, dtype="str").str.extract(_TOLD).astype(float).iloc[source].set_index(some.index)
     table = found.assign(
         month=some["period"].map({period: month_number(period) for period in some["period"].unique()}),
         node=some["node"],
-        cohort=some["factor"].str.split("@").str[0],
+        cohort=some["factor"].map({factor: factor.split("@")[0] for factor in some["factor"].unique()}),
         method=charged.map(METHODS.index),
     )
     return table.dropna(subset=list(NUMBERS)).drop_duplicates(["month", "node", "cohort"]).reset_index(drop=True)

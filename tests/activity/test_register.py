@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carbon.activity.boundary import route
 from carbon.activity.register import NEVER_US, Codes, build_register
 from carbon.core.findings import Findings
 from tests.activity.cases import HOUR_US, START_US, nodes, register
@@ -79,3 +80,29 @@ def test_codes_of_labels_are_the_same_for_all_threads() -> None:
     assert [codes.labels[code] for code in got] == labels
     assert sorted(codes.labels) == sorted({*labels, "known"})
     assert codes.code("known") == 0
+
+
+KINDS = st.fixed_dictionaries({
+    "hardware": st.sampled_from(["l4", "h100-sxm5-80gb", "dgx-h100"]), "devices": st.sampled_from([1.0, 8.0, 9.0]),
+    "host": st.sampled_from([None, "dgx-h100-host"]), "zone": st.sampled_from(["GB", "DE"]),
+    "boundary": st.sampled_from(["own", "leased"]), "operated": st.sampled_from([None, "true", "True", "false"]),
+    "market": st.sampled_from([None, "FR"]), "operator": st.sampled_from(["x", "y"]), "pue": st.sampled_from([1.0, 1.5]),
+})  # fmt: skip
+
+
+@given(st.lists(KINDS, min_size=1, max_size=6))
+def test_each_stretch_is_what_its_row_says_whatever_rows_stand_beside_it(kinds: list[dict[str, object]]) -> None:
+    """Rows that are alike share their making: each comes out as from a table of that row alone."""
+    rows = [kind | {"node": f"n{number}"} for number, kind in enumerate(kinds)]
+    made = register(*rows)
+    for at, row in enumerate(rows):
+        alone, stretch = register(row), made.stretches[at]
+        assert stretch == alone.stretches[0]._replace(row=at + 2)
+        for name in ("node", "operator", "zone", "market", "boundary", "hardware", "pue"):
+            assert getattr(stretch, name) == (row[name] or "")
+        assert stretch.route == route(str(row["boundary"]), str(row["operated"]).lower() == "true")
+        for name, column in made.power.table.items():
+            np.testing.assert_array_equal(column[at], alone.power.table[name][0], name)
+        assert made.power.nodes[at] == alone.power.nodes[0]
+        assert made.power.by_batch[at] == alone.power.by_batch[0]
+        assert made.power.nodes[at].devices == row["devices"]

@@ -176,6 +176,27 @@ def test_units_and_what_is_left_out_add_up_to_the_statement(rows: list[dict[str,
     assert units.kgco2e.is_monotonic_decreasing
 
 
+@given(st.lists(entries(), min_size=1, max_size=12), st.sampled_from(["node", "zone", "product"]), st.booleans())
+def test_units_are_those_of_a_loop_over_the_lines(rows: list[dict[str, Any]], word: str, coded: bool) -> None:
+    """Text as places in a dictionary, with words that no line has, or as it is: the same units, exactly."""
+    lines = statement(frame_of(rows))
+    held: dict[str, list[float]] = {}
+    for name, value in zip(lines[word].astype(object), lines["kgco2e"].tolist(), strict=True):
+        held.setdefault(name if isinstance(name, str) else "", []).append(value)
+    if coded:
+        lines[word] = pd.Categorical(lines[word], ["nobody", *lines[word].dropna().unique()])
+    units = units_of(lines, word)
+    known = {name: [value for value in values if not math.isnan(value)] for name, values in held.items()}
+    unnamed = known.pop("", [])
+    sums = {name: math.fsum(values) for name, values in known.items() if values}
+    expected = sorted(((name, value) for name, value in sums.items() if value >= 0), key=lambda one: (-one[1], one[0]))
+    assert list(units.kgco2e.items()) == expected
+    assert units.unnamed_kgco2e == (math.fsum(unnamed) if unnamed else pytest.approx(math.nan, nan_ok=True))
+    assert units.negative == sum(value < 0 for value in sums.values())
+    assert units.uncovered == len(known) - len(sums)
+    assert units.partly_covered == sum(len(known[name]) < len(held[name]) for name in sums)
+
+
 def test_the_public_functions() -> None:
     """All four words by default; the curve by one; months, bases and words that are none."""
     shelf = Shelf(LINES)
