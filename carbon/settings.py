@@ -52,6 +52,8 @@ SETTINGS = (
     Setting("import.prometheus", "node_label", "", "label that names the node; empty: Hostname, node_name, node or instance"),
     Setting("import.prometheus", "match", "", 'matchers of the series that are asked for, such as cluster="a"; empty: all'),
     Setting("import.prometheus", "step", 60.0, "distance of the samples that are asked for [s]; best that of scraping"),
+    Setting("watch", "every", 3600.0, "time from a round of `carbon watch` to the next [s]"),
+    Setting("watch", "delay", 300.0, "how long after each multiple of it (UTC) a round begins [s]"),
     Setting(
         "activity", "idle", "modelled",
         "time in service without a row: reckoned as idle for nodes whose energy is modelled, always for all nodes, or never",
@@ -209,6 +211,8 @@ LEAST_MOST = {
     "report.base_year": (0, 9999),
     "overheads.zkml": (0, 1e6),
     "import.prometheus.step": (1, 900),
+    "watch.every": (60, 86_400),
+    "watch.delay": (0, 3_600),
     "grid.providers.retries": (0, 20),
     "grid.providers.timeout_s": (0.1, 3600),
     "grid.providers.pace": (0, 100),

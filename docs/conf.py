@@ -49,7 +49,7 @@ pygments_style = "default"
 TREES = {
     "docs/index": {
         "Begin": ["tutorial", "comparison"],
-        "How to": ["import", "grid", "hardware", "refresh", "ledger", "exports", "notebook"],
+        "How to": ["import", "watch", "grid", "hardware", "refresh", "ledger", "exports", "notebook"],
         "Reference": ["commands", "settings", "tables", "python"],
         "Methods": ["methods", "references", "/grid_data/SOURCES", "/hardware_profiles/SOURCES"],
         "The project": ["developers", "decisions/README", "benchmarks", "/CHANGELOG"],

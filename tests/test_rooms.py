@@ -27,9 +27,9 @@ RANKS = (
     {"ledger"},
     {"report"},
     {"exports"},
-    {"config", "demo", "embodied", "evidence", "extras", "fleet", "importing", "importing_prometheus", "locking", "market",
-     "modelled", "pipeline", "planning", "pools", "project", "registering", "remarks", "settings", "settling", "spill",
-     "stream", "trace", "window"},
+    {"config", "demo", "embodied", "evidence", "extras", "fetching", "fleet", "importing", "importing_prometheus", "locking",
+     "market", "modelled", "pipeline", "planning", "pools", "project", "registering", "remarks", "settings", "settling",
+     "spill", "stream", "trace", "watch_coverage", "watched", "watching", "window"},
     {"pages"},
     {"cli"},
     {"", "__main__"},  # the package itself, which names what is public

@@ -95,7 +95,7 @@ def _tell(error: CarbonError | KeyboardInterrupt | OSError) -> None:
     elif isinstance(error, CarbonError):  # also where it is one of the system: a store that does not answer
         _complain(str(error))
     elif isinstance(error, OSError):
-        _complain(_of_the_system(error))
+        _complain(of_the_system(error))
     elif isinstance(error, KeyboardInterrupt):
         _complain(f"interrupted; {str(error) or NOT_KNOWN}")
 
@@ -104,7 +104,7 @@ def _complain(message: str) -> None:
     say(f"error: {message}", err=True)
 
 
-def _of_the_system(error: OSError) -> str:
+def of_the_system(error: OSError) -> str:
     """What the system refused, for which file, and how to mend it where that is known."""
     from tempfile import gettempdir
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from carbon.cli.common import now, say, show_findings
 from carbon.cli.waiting import waiting
-from carbon.core.errors import CarbonError, InputError, NotFoundError, UsageError
+from carbon.core.errors import InputError, UsageError
 from carbon.core.time import HOUR_US, isoformat, to_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from carbon.config import Settings
-    from carbon.grid.fetch import Access, Job, Outcome
-    from carbon.grid.providers.base import Provider
+    from carbon.grid.fetch import Outcome
 
 
 def range_of(start_us: int, end_us: int, from_: str, to: str) -> tuple[int, int]:
@@ -34,13 +32,14 @@ def range_of(start_us: int, end_us: int, from_: str, to: str) -> tuple[int, int]
 
 def fetch(settings: Settings, zones: Sequence[str], start_us: int, end_us: int, provider: str, own: str) -> None:
     """Fetch zones over a range [us], and tell what came. Raises what a provider or a zone without one has to say."""
+    from carbon.fetching import access_of, jobs_of
     from carbon.grid.fetch import fetch as fetch_jobs
     from carbon.grid.fetch import fetch_folder
     from carbon.grid.providers.folder import FOLDER
     from carbon.readers.convert import Dialect
 
-    folder, access = settings.path("grid.folder"), _access(settings, own)
-    jobs, faults = _jobs(settings, zones, provider, own)
+    folder, access = settings.path("grid.folder"), access_of(settings, own)
+    jobs, faults = jobs_of(settings, zones, provider, own, _say_chosen)
     if provider == FOLDER.name:
         dialect = Dialect(settings.text("inputs.decimal"), settings.text("inputs.time_zone"), to_us(now()))
         outcomes = fetch_folder(jobs, start_us, end_us, folder, _own_folder(settings), dialect, own, to_us(now()))
@@ -58,48 +57,8 @@ def fetch(settings: Settings, zones: Sequence[str], start_us: int, end_us: int, 
         raise type(faults[0])("\n".join(str(fault) for fault in faults))
 
 
-def _access(settings: Settings, own: str) -> Access:
-    from carbon.grid.fetch import Access
-    from carbon.grid.providers.choice import PROVIDERS
-    from carbon.grid.providers.client import Manners
-
-    urls = {name: settings.text(f"grid.providers.{name}.url") for name in PROVIDERS if name != "folder"}
-    numbers = [settings.number(f"grid.providers.{name}") for name in ("retries", "timeout_s", "pace")]
-    return Access(urls, os.environ, Manners(int(numbers[0]), *numbers[1:]), own)
-
-
-def _jobs(settings: Settings, zones: Sequence[str], provider: str, own: str) -> tuple[list[Job], list[CarbonError]]:
-    """A job for each zone that a provider can be asked for, and what is wrong with the others."""
-    from carbon.grid import record
-    from carbon.grid.fetch import Job
-    from carbon.grid.providers.choice import choose
-
-    records = record.load(settings.path("grid.folder"))
-    jobs: list[Job] = []
-    faults: list[CarbonError] = []
-    for zone in zones:
-        try:
-            if provider:
-                chosen, why = _named(provider, zone, own), ""
-            else:
-                chosen, why = choose(zone, os.environ, record.last_provider(records, zone), own)
-                say(f"{zone}: taken from {chosen.name} ({why}); --provider names another", err=True)
-            jobs.append(Job(zone, chosen))
-        except (NotFoundError, UsageError) as fault:
-            faults.append(fault)
-    if not jobs and faults:
-        raise faults[0]
-    return jobs, faults
-
-
-def _named(name: str, zone: str, own: str) -> Provider:
-    from carbon.grid.providers.choice import PROVIDERS, code_of
-
-    if name not in PROVIDERS:
-        raise UsageError(f"no provider {name!r}; there are {', '.join(PROVIDERS)}")
-    if not code_of(PROVIDERS[name], zone, own):
-        raise NotFoundError(f"{name} has no zone {zone}; leave --provider out to let one be chosen")
-    return PROVIDERS[name]
+def _say_chosen(zone: str, provider: str, why: str) -> None:
+    say(f"{zone}: taken from {provider} ({why}); --provider names another", err=True)
 
 
 def _own_folder(settings: Settings) -> str:

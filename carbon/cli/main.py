@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
-from carbon.cli import concentration, drivers, locking, project, report, trace
+from carbon.cli import concentration, drivers, locking, project, report, trace, watch
 from carbon.version import __version__
 
 HELP = "Scope 2 and Scope 3 of distributed AI-compute networks, kept in a ledger that can be traced and reckoned again."
@@ -91,6 +91,7 @@ report.add_to(app)
 concentration.add_to(app)
 drivers.add_to(app)
 trace.add_to(app)
+watch.add_to(app)
 
 
 def command_tree() -> Commands:

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder that exists, waiting for it; nothing is written. Without such locks (Windows) it goes on."""
+def locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock of a folder that exists, waiting for it; nothing is written. Without such locks (Windows) it goes on.
+
+    Raises BlockingIOError where another holds it and it is not to `wait`.
+    """
     if sys.platform == "win32":
         yield
         return
@@ -22,7 +25,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
         os.close(handle)

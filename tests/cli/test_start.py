@@ -11,7 +11,9 @@ from carbon.cli.main import command_tree
 from carbon.version import __version__
 from tests.cli.import_samples import write_samples
 from tests.cli.project import run, run_process
+from tests.importers.play import Server as Loopback
 from tests.providers.server import Server
+from tests.watch.world import Prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,7 @@ BEFORE = {
     "Example: carbon import remove gpu-a.csv": ["import nvidia-smi gpu-a.csv --node fra-01 --tz Europe/Berlin"],
     "Example: carbon reopen 2026-10 --reason misread": ["account", "close 2026-10"],
 }
+AFTER = {"Example: carbon watch --every 1h": ["--once", "--no-grid"]}  # so that it ends
 DONE_ALREADY = 2  # what may be said of a month that another example closed
 LOADED = "import sys; print(*sorted(sys.modules))"
 
@@ -52,9 +55,9 @@ def demo_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def providers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Providers of grid data on loopback."""
-    with Server() as server:
-        for name, value in server.environment().items():
+    """Providers of grid data on loopback, and a Prometheus that has nothing."""
+    with Server() as server, Loopback(Prometheus({}).answer) as prometheus:
+        for name, value in {**server.environment(), "CARBON_IMPORT_PROMETHEUS_URL": prometheus.url}.items():
             monkeypatch.setenv(name, value)
         yield
 
@@ -114,7 +117,7 @@ def test_every_option_has_help(path: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("example", sorted({command.epilog for command in ALL.values()}))
 def test_the_example_of_the_help_runs(example: str, in_demo: Path) -> None:
-    words = example.removeprefix("Example: carbon ").split()
+    words = [*example.removeprefix("Example: carbon ").split(), *AFTER.get(example, [])]
     assert {run(*step.split()).code for step in BEFORE.get(example, [])} <= {0, DONE_ALREADY}
     result = run(*words)
     assert result.code == 0, result.text
