@@ -11,7 +11,7 @@ from carbon.activity.register import build_register
 from carbon.core.errors import CarbonError
 from carbon.core.findings import Findings
 from carbon.core.lock import locked
-from carbon.core.time import DAY_US, isoformat
+from carbon.core.time import DAY_US, HOUR_US, isoformat
 from carbon.core.write import whole_file
 from carbon.grid.tables import zones
 from carbon.importers.derive import WORK, Day, derive
@@ -172,8 +172,26 @@ def _written(project: Project, sources: list[Source], days: Sequence[int], findi
     if tallies:
         warn(tallies, findings)
     sums.tell(findings)
+    _tell_of_service(tallies, project.register, findings)
     tables = (coverage(tallies), strips(tallies)) if tallies else (pd.DataFrame(), pd.DataFrame())
     return Outcome(sources, 0, list(days), sums.rows, *tables, findings)
+
+
+def _tell_of_service(tallies: Sequence[pd.DataFrame], register: Register, findings: Findings) -> None:
+    """A warning for each rented node without a meter that stays in service after its last row: that time is idle, and draws."""
+    if not tallies:
+        return
+    by = pd.concat(tallies, ignore_index=True).groupby("node")
+    last, metered = by["last"].max(), by["metered_h"].sum()
+    for node in last.index[metered == 0]:
+        code, end_us = register.node_code[str(node)], (int(last[node]) + 1) * HOUR_US
+        rented = register.stretches[register.first[code]].boundary != "own"
+        if rented and register.retired_us[code] > end_us + DAY_US:
+            findings.warning(
+                "in-service-after", f"has no row after {isoformat(end_us)} and is in service: that time is reckoned as idle",
+                "if it was given back, say when under retired in nodes.csv; or set idle = \"never\" under [activity]",
+                file="imported", column="node", value=node,
+            )  # fmt: skip
 
 
 class _Sums:
@@ -242,8 +260,7 @@ def _write(path: Path, rows: pd.DataFrame) -> None:
 
 def workload_of(day: Day) -> pd.DataFrame:
     """Workload rows (times as ISO 8601 text, energy [kWh] at the IT load) of a day, by start and node."""
-    metered = day.energy.assign(activity="inference")  # requests of its own where nothing else tells of them
-    rows = pd.concat([metered, day.work], ignore_index=True)
+    rows = pd.concat([day.energy, day.work], ignore_index=True)
     rows = rows.sort_values(["start_us", "end_us", "node", *WORK], kind="stable", ignore_index=True)
     for name in ("start", "end"):
         rows[name] = [isoformat(us) for us in rows[f"{name}_us"].tolist()]

@@ -39,7 +39,9 @@ NodeOption = Annotated[
 ]
 ZoneOption = Annotated[str, typer.Option("--tz", metavar="ZONE", help="IANA zone of times without an offset.")]
 SkipOption = Annotated[bool, typer.Option("--skip-unknown", help="Leave out nodes that are not in the register.")]
-SHOWN = ("node", "from", "to", "metered_share", "energy_kwh", "host_kwh", "device_w", "j_per_token", "met_hours")
+SHOWN = (
+    "node", "metered_share", "energy_kwh", "host_kwh", "device_w", "requests", "output_tokens", "j_per_token", "met_hours",
+)  # fmt: skip
 HOURS = (
     "node", "start", "metered_share", "energy_kwh", "host_kwh", "device_w", "requests", "input_tokens", "output_tokens",
     "modelled",

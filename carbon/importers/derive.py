@@ -10,6 +10,7 @@ import pandas as pd
 from carbon.core.time import HOUR_US, SECOND_US, cell_of
 from carbon.importers.lay import lay
 from carbon.importers.records import COUNT_PARTS, ENERGY_PARTS, EVENTS, INTERPOLATED
+from carbon.importers.share import COUNTS, share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 WORK = ("product", "model", "mode", "activity")
-COUNTS = ("requests", "input_tokens", "output_tokens")
 SOURCES = ("input_tokens", "output_tokens", "busy_fraction")
 SKEW_US = 60 * SECOND_US  # clocks of a fleet may be a minute apart
 LEAST_BUSY = 1e-9  # below it a machine was billed and taken back; decimals of hours do not add up to naught exactly
@@ -30,9 +30,9 @@ HOST_W_PER_DEVICE = 150.0  # 1.2 kW of a server without its eight GPUs (EcoLogit
 class Day(NamedTuple):
     """What a day comes to.
 
-    `energy`: hours of nodes, `node, product, model, mode, hour, start_us, end_us, energy_kwh` [kWh at the IT load], the
-    `node_kwh`, `gpu_kwh`, `cpu_kwh` measured and `host_kwh` estimated that it holds, `device_s` metered [s], `devices` seen,
-    whether some of it is `interpolated`.
+    `energy`: hours of nodes, `node`, WORK, `hour, start_us, end_us`, COUNTS, `energy_kwh` [kWh at the IT load], the `node_kwh`,
+    `gpu_kwh`, `cpu_kwh` measured and `host_kwh` estimated that it holds, `device_s` metered [s], `devices` seen, whether some
+    of it is `interpolated`.
     `work`: `node`, WORK, `start_us, end_us`, COUNTS, `busy_fraction, load`. `twice_s`: time [s] that came twice; `again`:
     events that did. `settled` requests are evidence and no work; `bare` ones have no tokens, and their node no meter.
     """
@@ -51,22 +51,12 @@ def derive(meters: pd.DataFrame, events: pd.DataFrame, register: Register) -> Da
     unique = _once(events)
     energy = _energy(laid[laid["part"].isin(ENERGY_PARTS)], register)
     work = pd.concat([_counted(laid[laid["part"].isin(COUNT_PARTS)]), _asked(unique)], ignore_index=True)
-    reckonable = work[list(SOURCES)].notna().any(axis=1)
-    settled = work["activity"].eq("settlement") & ~reckonable
-    alone = work[~reckonable & ~settled]
-    energy, bare = _with_requests(energy, alone)
+    settled = work["activity"].eq("settlement") & work[list(SOURCES)].isna().all(axis=1)
     evidence = float(work["requests"][settled].sum())
-    return Day(energy, work[reckonable], twice_s, len(events) - len(unique), evidence, bare)
-
-
-def _with_requests(energy: pd.DataFrame, alone: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-    """Requests that nothing is known of but their hour, on the metered row of that node and hour; and those without one."""
-    hour = cell_of(alone["start_us"].to_numpy(np.int64), "hour")
-    asked = alone["requests"].groupby([alone["node"], hour]).sum()
-    first = ~energy.duplicated(["node", "hour"])
-    place = pd.MultiIndex.from_frame(energy[["node", "hour"]])
-    found = pd.Series(asked.reindex(place).to_numpy(float), energy.index).where(first)
-    return energy.assign(requests=found), float(asked.sum() - found.sum())
+    energy, work = share(energy, work[~settled], register)
+    bare = work[list(SOURCES)].isna().all(axis=1)
+    lost = float(work["requests"][bare].sum())
+    return Day(energy, work[~bare].reset_index(drop=True), twice_s, len(events) - len(unique), evidence, lost)
 
 
 def _once(events: pd.DataFrame) -> pd.DataFrame:

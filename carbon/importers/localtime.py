@@ -86,9 +86,23 @@ class Clocks:
             back = before is not None and local[at] < before.local
             second = back or (near and before is not None and before.second)
             us[at], doubtful[at] = (late if second else early)[at], not near
+        _look_ahead(us, doubtful, local, early, late)
         if len(local):
             self._last[name] = _Last(int(local[-1]), bool(us[-1] != early[-1]))
         return us, doubtful
+
+
+def _look_ahead(us: Ints, doubtful: Flags, local: Ints, early: Ints, late: Ints) -> None:
+    """A log that begins in the hour that comes twice and goes straight on behind it began in the second."""
+    if not len(local) or not doubtful[0]:
+        return
+    twice = early != late
+    run = int(np.argmin(twice)) if not twice.all() else len(twice)
+    goes_on = run < len(local) and local[run] - local[run - 1] <= HOUR_US
+    straight = bool((np.diff(local[: run + goes_on]) >= 0).all())
+    doubtful[:run] = straight and not goes_on
+    if straight and goes_on:
+        us[:run] = late[:run]
 
 
 def _us(stamps: pd.DatetimeIndex) -> Ints:

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from carbon.importers.derive import SKEW_US
 from carbon.importers.localtime import Clocks
 from carbon.importers.meters import J_PER_KWH, gauge_meters, series_of
 from carbon.importers.records import HOSTS, Take, frame
@@ -18,6 +19,8 @@ from carbon.importers.text import Table, read_blocks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from carbon.core.findings import Findings
 
@@ -74,6 +77,7 @@ def _samples(table: Table, clocks: Clocks, file: str, findings: Findings) -> tup
     found = clocks.instants(us, device.to_pandas().to_numpy(object))
     leave_out(findings, "no-such-hour", int((found.skipped & known).sum()), file)
     leave_out(findings, "hour-twice", int((found.doubtful & known).sum()), file)
+    leave_out(findings, "clock-back", _steps_back(device.to_pandas(), found.us, known & ~found.skipped), file)
     value, _ = table.numbers(POWER, "W")
     good = known & ~found.skipped
     samples = pd.DataFrame({"device": np.asarray(labels)[codes], "time_us": found.us, "value": value})[good]
@@ -84,3 +88,9 @@ def _samples(table: Table, clocks: Clocks, file: str, findings: Findings) -> tup
         first = np.unique(codes, return_index=True)[1]
         gpu["gpu"] = names.take(pa.array(first)).to_pylist()
     return samples, gpu
+
+
+def _steps_back(device: pd.Series, us: NDArray[np.int64], known: NDArray[np.bool_]) -> int:
+    """How often the time of a device steps back by more than clocks may be apart."""
+    steps = pd.Series(us[known]).groupby(device.to_numpy(object)[known]).diff()
+    return int((steps < -SKEW_US).sum())

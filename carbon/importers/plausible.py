@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from carbon.core.time import HOUR_US, SECOND_US, cell_of, from_us
+from carbon.importers.share import COUNTS, WHOLE_US
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,8 @@ LEAST_TOKEN_J, MOST_TOKEN_J = 0.03, 30.0
 OVER_TDP, UNDER_IDLE = 1.2, 0.5
 J_PER_KWH = 3.6e6
 SHADES, UNMETERED = " ░▒▓█", "·"
-WHOLE_S = 3_540.0  # an hour but for a minute: in others tokens may be of the time without a meter
+WHOLE_S = WHOLE_US / SECOND_US
+MOMENT_S = 60.0  # what a log reaches into an hour at its edge tells nothing of that hour
 ODD = {
     "power-high": (
         f"devices drew more than {OVER_TDP:g} x what they are specified for", "look whether units or devices are mixed up",
@@ -38,6 +40,10 @@ ODD = {
     "host-unknown": (
         "the host's energy is not in the meter and its profile does not say what it draws",
         "name a host with power figures in nodes.csv",
+    ),
+    "host-large": (
+        "the host was estimated at more than its devices drew, as a whole one is counted",
+        "name a host of its size in nodes.csv, or meter the machine",
     ),
     "token-energy": (
         f"a token written took less than {LEAST_TOKEN_J:g} or more than {MOST_TOKEN_J:g} J",
@@ -58,31 +64,39 @@ def hours_of(day: Day, register: Register) -> pd.DataFrame:
     """
     energy = day.energy.assign(metered_s=(day.energy["end_us"] - day.energy["start_us"]) / SECOND_US)
     by = energy.groupby(["node", "hour"])
-    metered = by[["energy_kwh", "host_kwh", "gpu_kwh", "metered_s", "device_s", "requests"]].sum(min_count=1)
+    metered = by[["energy_kwh", "host_kwh", "gpu_kwh", "metered_s", "device_s"]].sum(min_count=1)
     metered["devices"] = by["devices"].max()
     metered["device_s"] = metered["device_s"].where(metered["gpu_kwh"] > 0)
     metered["device_w"] = metered["gpu_kwh"] * J_PER_KWH / metered["device_s"]
-    hour = cell_of(day.work["start_us"].to_numpy(np.int64), "hour")
-    counts = day.work.assign(hour=hour).groupby(["node", "hour"])[["requests", "input_tokens", "output_tokens"]]
-    found = metered.rename(columns={"requests": "bare"}).join(counts.sum(min_count=1), how="outer")
-    found["requests"] = found[["requests", "bare"]].sum(axis=1, min_count=1)
-    found = found.assign(metered=found["energy_kwh"].notna(), modelled=found.index.isin(list(counts.groups)))
-    found = found.drop(columns="bare").reset_index()
+    work = day.work.assign(hour=cell_of(day.work["start_us"].to_numpy(np.int64), "hour"))
+    counts = pd.concat([energy, work])[["node", "hour", *COUNTS]].groupby(["node", "hour"]).sum(min_count=1)
+    asked = counts.notna().any(axis=1) | counts.index.isin(pd.MultiIndex.from_frame(work[["node", "hour"]]))
+    found = metered.join(counts, how="outer")
+    found = found.assign(
+        metered=found["energy_kwh"].notna(), modelled=asked.reindex(found.index, fill_value=False)
+    ).reset_index()
     return found.assign(**_odd(found, register))
 
 
 def tally(hours: pd.DataFrame) -> pd.DataFrame:
     """Hours summed by node, of which `coverage` makes a table and `warn` warnings; small, so that it can be kept for each day."""
+    sliver = (hours["metered_s"] < MOMENT_S) & ~hours["modelled"]
+    hours = hours[~sliver] if not sliver.all() else hours
     both = (hours["metered_s"] >= WHOLE_S) & (hours["output_tokens"] > 0)
     rows = hours.assign(
         metered_h=hours["metered_s"].clip(upper=3600) / 3600,
-        both_kwh=hours["energy_kwh"].where(both), both_tokens=hours["output_tokens"].where(both),
+        both_kwh=_of_tokens(hours).where(both), both_tokens=hours["output_tokens"].where(both),
         met_hours=hours["metered"] & hours["modelled"],
     )  # fmt: skip
     by = rows.groupby("node", sort=True)
     ends = by.agg(first=("hour", "min"), last=("hour", "max"))
     ends["strip"] = [_strip(each["hour"].to_numpy() % 24, each["metered_h"].to_numpy(float)) for _, each in by]
     return ends.join(by[[*_SUMS, *ODD, "met_hours"]].sum(min_count=1)).reset_index()
+
+
+def _of_tokens(hours: pd.DataFrame) -> pd.Series:
+    """Energy [kWh] that published figures per token are of: the devices', where they were metered."""
+    return hours["gpu_kwh"].where(hours["gpu_kwh"] > 0, hours["energy_kwh"])
 
 
 def _strip(hour: NDArray[np.int64], metered_h: NDArray[np.float64]) -> str:
@@ -143,12 +157,16 @@ def _odd(hours: pd.DataFrame, register: Register) -> dict[str, Flags]:
     profiles = [node.profile for node in register.power.nodes]
     devices = np.array([profile.kind != "system" for profile in profiles], bool)[stretch]
     tdp_w = np.array([profile.tdp_w or np.nan for profile in profiles], float)[stretch]
+    each = np.array([profile.devices_per_host or 1 for profile in profiles], float)[stretch]
+    spare = devices & (register.power.table["devices"][stretch] % each > 0)
+    wanted, long = register.power.table["devices"][stretch], (hours["metered_s"] >= MOMENT_S).to_numpy()
     written = ((hours["output_tokens"] > 0) & (hours["metered_s"] >= WHOLE_S)).to_numpy()
-    watts, token_j = hours["device_w"].to_numpy(float), hours["energy_kwh"] * J_PER_KWH / hours["output_tokens"]
+    watts, token_j = hours["device_w"].to_numpy(float), _of_tokens(hours) * J_PER_KWH / hours["output_tokens"]
     return {
         "power-high": devices & (watts > OVER_TDP * tdp_w),
         "power-low": devices & (watts < UNDER_IDLE * register.power.table["idle_w"][stretch]),
-        "devices-missing": devices & (watts > 0) & (hours["devices"] < register.power.table["devices"][stretch]).to_numpy(),
+        "devices-missing": devices & (watts > 0) & long & (hours["devices"].to_numpy(float) < wanted),
+        "host-large": (hours["host_kwh"] > hours["gpu_kwh"]).to_numpy() & spare,
         "host-unknown": (hours["metered"] & hours["host_kwh"].isna()).to_numpy(),
         "token-energy": written & ((token_j < LEAST_TOKEN_J) | (token_j > MOST_TOKEN_J)).to_numpy(),
     }  # fmt: skip

@@ -19,6 +19,10 @@ LEFT_OUT = {
         "have the provider export by the hour, where it can",
     ),
     "blank-figure": ("samples without a figure were left out", FEW),
+    "clock-back": (
+        "times step back by more than a minute, as where clocks change in autumn: what was written twice counts once",
+        "give the zone of the machine with --tz, if its clock changes",
+    ),
     "counter-jump": (
         "counters rose faster than a device can draw: left out",
         "look whether two devices share one name",

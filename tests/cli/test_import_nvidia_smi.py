@@ -142,6 +142,13 @@ def test_rows_that_are_no_samples_are_left_out_and_counted(project: Project, tmp
     assert workload(project)["energy_kwh"].sum() == pytest.approx(2 * 0.4 + host_kwh(1), rel=1e-9)
 
 
+def test_local_times_read_as_utc_are_told(project: Project, tmp_path: Path) -> None:
+    log = write_log(tmp_path / "gpu-a.csv")
+    result = project.run("import", "nvidia-smi", str(log), "--tz", "UTC")
+    assert "[clock-back]" in result.err
+    assert "give the zone of the machine with --tz" in result.err
+
+
 def test_a_file_without_a_header_needs_its_columns(project: Project, tmp_path: Path) -> None:
     log = write_log(tmp_path / "gpu-a.csv", last=60)
     bare = [line.replace(" W", "").replace(" %", "") for line in log.read_text(encoding="utf-8").splitlines()[1:]]

@@ -51,7 +51,7 @@ def test_a_saved_answer_becomes_workload_with_its_coverage(project: Project, tmp
     (name, text), *none = imported(project).items()
     assert (name, none) == ("2024-06-30.csv", [])
     lines = text.splitlines()
-    assert len(lines) == 1 + 2 + 2
+    assert len(lines) == 1 + 2
     assert lines[1].startswith("2024-06-30T00:00:00Z,2024-06-30T01:00:00Z,a,")
     again = project.run("import", "prometheus", str(saved(tmp_path)))
     assert "imported: 1 (1 there already)" in again.out

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from carbon.activity.register import build_register
+from carbon.activity.register import Register, build_register
 from carbon.core.findings import Findings
 from carbon.core.time import HOUR_US, SECOND_US
 from carbon.importers.derive import HOST_W_PER_DEVICE, derive
@@ -16,15 +22,22 @@ from carbon.readers.nodes import read_nodes
 TEXT = """node,operator,hardware,devices,host,zone,in_service
 gpu,Acme,h100-sxm5-80gb,2,,DE,2026-01-01
 box,Acme,dgx-h100,1,,DE,2026-01-01
+h200,Acme,h200-sxm-141gb,8,,DE,2026-01-01
 """
 H = 20_000 * 24 * HOUR_US // HOUR_US  # an hour after the start of service
 
 
-@pytest.fixture(scope="module")
-def register(tmp_path_factory: pytest.TempPathFactory):
-    path = tmp_path_factory.mktemp("nodes") / "nodes.csv"
-    path.write_text(TEXT, encoding="utf-8")
-    return build_register(read_nodes(path), {"DE": None}, "operational", "", Findings())
+@cache
+def register_of() -> Register:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "nodes.csv"
+        path.write_text(TEXT, encoding="utf-8")
+        return build_register(read_nodes(path), {"DE": None}, "operational", "", Findings())
+
+
+@pytest.fixture
+def register() -> Register:
+    return register_of()
 
 
 def _meters(*rows: tuple[str, str, str, float, float, float]) -> pd.DataFrame:
@@ -102,8 +115,43 @@ def test_requests_without_tokens_stand_on_the_meter_of_their_hour_or_nowhere(reg
     others = _events(2, requests=1.0, key=[7, 8], start_us=later, end_us=later + 1)
     events = pd.concat([_events(3, requests=1.0), others])
     day = derive(meters, events, register)
-    assert day.energy["requests"].fillna(0).tolist() == [3.0, 0.0]
+    assert day.energy["requests"].tolist() == [1.5, 1.5]
     assert (day.bare, len(day.work)) == (2.0, 0)
+
+
+WORK = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 900), st.integers(0, 900)), min_size=1, max_size=5)
+
+
+@given(WORK, st.integers(1, 5))
+def test_a_metered_hour_is_shared_by_tokens_and_nothing_is_lost(rows: list[tuple[str, int, int]], kwh: int) -> None:
+    register = register_of()
+    product, read, written = zip(*rows, strict=True)
+    events = _events(
+        len(rows), product=product, requests=1.0, input_tokens=[float(n) for n in read], output_tokens=[float(n) for n in written]
+    )
+    day = derive(_meters(("gpu", "", "node", 0, 1, float(kwh))), events, register)
+    assert day.work.empty
+    energy = day.energy.set_index("product")
+    weight = {name: sum(w + 0.1 * r for p, r, w in rows if p == name) for name in product}
+    total = sum(weight.values())
+    for name, mine in weight.items():
+        part = mine / total if total else 1 / len(weight)
+        assert energy.loc[name, "energy_kwh"] == pytest.approx(kwh * part, rel=1e-6, abs=1e-6)
+        assert energy.loc[name, "output_tokens"] == sum(w for p, _, w in rows if p == name)
+    assert energy["energy_kwh"].sum() == pytest.approx(kwh, rel=1e-12)
+    assert energy["requests"].sum() == len(rows)
+    edges = day.energy.sort_values("start_us")
+    assert (edges["start_us"].iloc[0], edges["end_us"].iloc[-1]) == (H * HOUR_US, (H + 1) * HOUR_US)
+    assert edges["start_us"].iloc[1:].tolist() == edges["end_us"].iloc[:-1].tolist()
+    assert (edges["end_us"] > edges["start_us"]).all()
+
+
+def test_an_hour_that_a_meter_covers_in_part_keeps_tokens_apart_where_they_can_be_reckoned(register) -> None:
+    events = pd.concat([_events(1, output_tokens=90.0), _events(1, output_tokens=90.0, node="h200")])
+    meters = _meters(("gpu", "", "node", 0, 0.5, 1.0), ("h200", "", "node", 0, 0.5, 1.0))
+    day = derive(meters, events, register)
+    assert day.energy.set_index("node")["output_tokens"].fillna(0).to_dict() == {"gpu": 90.0, "h200": 0.0}
+    assert day.work["node"].tolist() == ["h200"]
 
 
 def test_settled_requests_are_evidence_and_no_work(register) -> None:
@@ -123,7 +171,7 @@ def test_what_cannot_be_is_told_by_node(register) -> None:
     findings = Findings()
     warn([tally(hours_of(derive(meters, events, register), register))], findings)
     found = {found.code: found for found in findings}
-    assert set(found) == {"power-high", "power-low", "devices-missing", "token-energy", "measured-wins"}
+    assert set(found) == {"power-high", "power-low", "devices-missing", "host-large", "token-energy", "measured-wins"}
     assert "hours: 2" in found["devices-missing"].problem
     assert found["power-high"].value == "gpu"
 
@@ -136,7 +184,7 @@ def test_coverage_is_the_metered_part_of_the_time_from_first_to_last(register) -
 
 
 def test_strips_show_what_of_each_hour_a_meter_covers(register) -> None:
-    meters = _meters(("gpu", "", "node", 0, 1, 1.0), ("gpu", "", "node", 2, 2.5, 1.0), ("gpu", "", "node", 3, 3.01, 1.0))
+    meters = _meters(("gpu", "", "node", 0, 1, 1.0), ("gpu", "", "node", 2, 2.5, 1.0), ("gpu", "", "node", 3, 3.02, 1.0))
     events = _events(1, requests=1.0, output_tokens=9.0, start_us=(H + 5) * HOUR_US, end_us=(H + 5) * HOUR_US + 9)
     found = strips([tally(hours_of(derive(meters, events, register), register))])
     assert H % 24 == 0

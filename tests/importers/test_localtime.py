@@ -39,10 +39,17 @@ def test_two_clocks_step_back_each_for_itself() -> None:
     assert found.us.tolist() == [to_us(at) for at in times]
 
 
+def test_a_log_that_begins_in_the_second_of_them_is_told_by_what_follows() -> None:
+    times = [datetime(2026, 10, 25, 1, 30, tzinfo=UTC) + timedelta(minutes=step) for step in range(60)]
+    found = Clocks("Europe/Berlin").instants(_local(times, "Europe/Berlin"), ["a"] * 60)
+    assert found.us.tolist() == [to_us(at) for at in times]
+    assert not found.doubtful.any()
+
+
 def test_an_hour_that_nothing_tells_apart_is_doubtful() -> None:
     local = _local([datetime(2026, 10, 25, 0, 40, tzinfo=UTC), datetime(2026, 10, 25, 0, 50, tzinfo=UTC)], "Europe/Berlin")
     found = Clocks("Europe/Berlin").instants(local, ["a", "a"])
-    assert found.doubtful.tolist() == [True, False]
+    assert found.doubtful.tolist() == [True, True]
 
 
 def test_a_time_that_does_not_exist_is_told() -> None:
