@@ -5,16 +5,17 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from carbon.activity.register import build_register
 from carbon.core.errors import CarbonError
 from carbon.core.findings import Findings
 from carbon.core.lock import locked
-from carbon.core.time import DAY_US, HOUR_US, isoformat
+from carbon.core.time import DAY_US, HOUR_US, YEAR_2000_US, isoformat, parse_instant
 from carbon.core.write import whole_file
 from carbon.grid.tables import zones
-from carbon.importers.derive import WORK, Day, derive
+from carbon.importers.derive import SKEW_US, WORK, Day, derive
 from carbon.importers.names import known, names_of, unknown_nodes
 from carbon.importers.plausible import coverage, hours_of, strips, tally, warn
 from carbon.importers.store import Imported, Source, day_text
@@ -51,6 +52,13 @@ class Outcome(NamedTuple):
     findings: Findings
 
 
+class Told(NamedTuple):
+    """What an import was told: to let rows of unknown nodes wait, to refuse a source without rows."""
+
+    skip_unknown: bool
+    refuse_empty: bool
+
+
 class Project(NamedTuple):
     """What importing needs of a project."""
 
@@ -59,10 +67,11 @@ class Project(NamedTuple):
     register: Register
     names: dict[str, str]
 
-    def rows_of(self, day: int, sources: Sequence[Source]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Meters and events of a day, of nodes that the register knows."""
+    def rows_of(self, day: int, sources: Sequence[Source]) -> tuple[pd.DataFrame, pd.DataFrame, set[str]]:
+        """Meters and events of a day, of nodes that the register knows, and the names of others."""
         meters, events = (self.imported.load(day, kind, sources) for kind in ("meters", "events"))
-        return known(meters, self.names), known(events, self.names)
+        others = {*meters["node"].unique(), *events["node"].unique()} - set(self.names)
+        return known(meters, self.names), known(events, self.names), others
 
 
 def project_of(settings: Settings, findings: Findings) -> Project:
@@ -89,10 +98,12 @@ def take_in(
     findings: Findings,
     *,
     skip_unknown: bool = False,
+    refuse_empty: bool = False,
 ) -> Outcome:
     """Keep what sources give and write the workload of their days. Raises InputError where a node is not in the register.
 
-    A source that is there already, read with the same options, changes nothing.
+    With `skip_unknown` rows of other nodes are kept and wait; with `refuse_empty` a source without a row is an error. A source
+    that is there already, read with the same options, changes nothing.
     """
     project = project_of(settings, findings)
     kept: list[Source] = []
@@ -103,7 +114,7 @@ def take_in(
             for source, takes in given:
                 before = project.imported.find(source.id)
                 if before is None or before.stem != source.stem:
-                    checked = _of_known(takes, source.name, project.names, findings, skip_unknown)
+                    checked = _of_known(takes, source, project.names, findings, Told(skip_unknown, refuse_empty))
                     kept.append(project.imported.put(source, checked))
                 else:
                     kept.append(before)
@@ -143,25 +154,45 @@ def _turn(project: Project) -> Iterator[None]:
 
 
 def _of_known(
-    takes: Iterable[Take], file: str, names: dict[str, str], findings: Findings, skip_unknown: bool
+    takes: Iterable[Take], source: Source, names: dict[str, str], findings: Findings, told: Told
 ) -> Iterator[Take]:
-    """The same, with an error at its end that names the nodes which nobody knows."""
+    """The same, with errors at its end: nodes that nobody knows, times that cannot be, nothing at all."""
     found: set[str] = set()
+    rows, first_us, last_us = 0, np.iinfo(np.int64).max, np.iinfo(np.int64).min
     for take in takes:
-        found |= {*take.meters["node"].unique(), *take.events["node"].unique()}
+        for part in (take.meters, take.events):
+            found |= set(part["node"].unique())
+            rows += len(part)
+            if len(part):
+                first_us, last_us = min(first_us, part["start_us"].min()), max(last_us, part["start_us"].max())
         yield take
-    if not skip_unknown:
-        unknown_nodes(found, names, file, findings)
+    if not told.skip_unknown:
+        unknown_nodes(found, names, source.name, findings)
+    if rows:
+        _check_times(int(first_us), int(last_us), source, findings)
+    elif told.refuse_empty:
+        mend = "look at what was left out and at the options, and give a file that holds some"
+        findings.error("nothing-usable", "gives no row", mend, file=source.name)
     findings.raise_errors()
+
+
+def _check_times(first_us: int, last_us: int, source: Source, findings: Findings) -> None:
+    """Errors of times that no meter wrote: before 2000, or after the import."""
+    mend = "look at the clock that wrote them, at their unit and at --tz"
+    if first_us < YEAR_2000_US:
+        findings.error("early-time", "is before 2000", mend, file=source.name, value=isoformat(first_us))
+    if last_us > parse_instant(source.imported_at) + SKEW_US:
+        findings.error("future-time", "is in the future", mend, file=source.name, value=isoformat(last_us))
 
 
 def _written(project: Project, sources: list[Source], days: Sequence[int], findings: Findings) -> Outcome:
     """Write the workload of some days; what is told of them is that of the nodes that `sources` have rows of."""
     everything = project.imported.sources()
     mine = [place for place, source in enumerate(everything) if source in sources]
-    tallies, sums = [], _Sums()
+    tallies, sums, waiting = [], _Sums(), set[str]()
     for day in days:
-        meters, events = project.rows_of(day, everything)
+        meters, events, others = project.rows_of(day, everything)
+        waiting |= others
         derived = derive(meters, events, project.register)
         rows = workload_of(derived)
         _write(project.workload / FOLDER / f"{day_text(day)}.csv", rows)
@@ -172,6 +203,12 @@ def _written(project: Project, sources: list[Source], days: Sequence[int], findi
     if tallies:
         warn(tallies, findings)
     sums.tell(findings)
+    for name in sorted(waiting):
+        findings.warning(
+            "node-waits", "is not in the node register: its rows are kept, and in no workload file",
+            "add it to nodes.csv, as a node or under aliases, and run `carbon import rewrite`",
+            file=FOLDER, column="node", value=name,
+        )  # fmt: skip
     _tell_of_service(tallies, project.register, findings)
     tables = (coverage(tallies), strips(tallies)) if tallies else (pd.DataFrame(), pd.DataFrame())
     return Outcome(sources, 0, list(days), sums.rows, *tables, findings)
@@ -242,7 +279,8 @@ def hours_between(settings: Settings, span_us: tuple[int, int]) -> Iterator[pd.D
     first, after = span_us
     days = {day for source in everything for day in source.days if first <= day * DAY_US < after}
     for day in sorted(days):
-        yield hours_of(derive(*project.rows_of(day, everything), project.register), project.register)
+        meters, events, _ = project.rows_of(day, everything)
+        yield hours_of(derive(meters, events, project.register), project.register)
 
 
 def _write(path: Path, rows: pd.DataFrame) -> None:

@@ -19,7 +19,7 @@ from carbon.cli.common import (
     settings_of,
     show_findings,
 )
-from carbon.core.errors import NotFoundError
+from carbon.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -175,12 +175,15 @@ def import_files(
     findings = Findings()
     at_us = to_us(now())
     given = ((source_of_file(path, importer, options, at_us), take(path, findings)) for path in files)
-    tell(take_in(settings, given, findings, skip_unknown=skip_unknown), kind)
+    tell(take_in(settings, given, findings, skip_unknown=skip_unknown, refuse_empty=True), kind)
 
 
 def require_files(files: Sequence[Path]) -> None:
-    """Raise NotFoundError for the first that is not there."""
+    """Raise NotFoundError for the first that is not there, UsageError for what is no file."""
     for path in files:
+        if path.exists() and not path.is_file():
+            what = "a folder: name the files in it" if path.is_dir() else "no file that can be read twice: save it as one"
+            raise UsageError(f"{path} is {what}")
         if not path.is_file():
             raise NotFoundError(f"no file {path}; check the path, which is relative to the present folder")
 

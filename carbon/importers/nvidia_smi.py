@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from carbon.importers.derive import SKEW_US
 from carbon.importers.localtime import Clocks
-from carbon.importers.meters import J_PER_KWH, gauge_meters, series_of
+from carbon.importers.meters import J_PER_KWH, MOST_W, gauge_meters, series_of
 from carbon.importers.records import HOSTS, Take, frame
 from carbon.importers.said import leave_out
 from carbon.importers.text import Table, read_blocks
@@ -79,6 +79,9 @@ def _samples(table: Table, clocks: Clocks, file: str, findings: Findings) -> tup
     leave_out(findings, "hour-twice", int((found.doubtful & known).sum()), file)
     leave_out(findings, "clock-back", _steps_back(device.to_pandas(), found.us, known & ~found.skipped), file)
     value, _ = table.numbers(POWER, "W")
+    wrong = (value < 0) | (value > MOST_W)
+    leave_out(findings, "no-power", int(wrong.sum()), file)
+    value[wrong] = np.nan
     good = known & ~found.skipped
     samples = pd.DataFrame({"device": np.asarray(labels)[codes], "time_us": found.us, "value": value})[good]
     samples = samples.reset_index(drop=True)

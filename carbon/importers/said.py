@@ -66,6 +66,9 @@ LEFT_OUT = {
         "series without the label of their node were left out",
         "name another label with --node-label, or leave it out",
     ),
+    "no-power": (
+        "samples below 0 W or above 1,680 W, which no device draws, were left out", "look at units and at the meter",
+    ),
     "no-such-hour": ("times that do not exist in --tz were left out", "see that --tz is right"),
     "other-metric": (
         "series of metrics that are not read were left out",

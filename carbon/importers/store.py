@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -94,6 +95,9 @@ class Imported:
             for take in takes:
                 pages.add(take)
             whole = pages.close(source)
+        except OSError as error:
+            pages.abandon()
+            raise OSError(error.errno, error.strerror or str(error), str(self.folder)) from error
         except BaseException:
             pages.abandon()
             raise
@@ -191,7 +195,8 @@ class _Pages:
     def abandon(self) -> None:
         """Take away what has no name yet."""
         if self._writer is not None:
-            self._writer.close()
+            with suppress(OSError):
+                self._writer.close()
             self._unfinished.unlink(missing_ok=True)
 
     def _flush(self) -> None:

@@ -111,16 +111,25 @@ def read_blocks(
         return "skip"
 
     fields = [f"c{place}" for place in range(len(names))]
-    stream = pv.open_csv(
-        path,
-        read_options=pv.ReadOptions(column_names=fields, skip_rows=0 if columns else 1, block_size=BLOCK_BYTES),
-        parse_options=pv.ParseOptions(invalid_row_handler=skip),
-        convert_options=pv.ConvertOptions(column_types=dict.fromkeys(fields, pa.string())),
-    )
-    for batch in _readable(stream, path.name, findings):
+
+    def stream() -> Iterator[pa.RecordBatch]:
+        yield from pv.open_csv(
+            path,
+            read_options=pv.ReadOptions(column_names=fields, skip_rows=0 if columns else 1, block_size=BLOCK_BYTES),
+            parse_options=pv.ParseOptions(invalid_row_handler=skip),
+            convert_options=pv.ConvertOptions(column_types=dict.fromkeys(fields, pa.string())),
+        )
+
+    rows_read = 0
+    for batch in _readable(stream(), path.name, findings):
         rows = pa.Table.from_batches([batch])
+        rows_read += len(rows)
         yield Table(rows if columns else _without(head, rows), names, units)
     leave_out(findings, "cut-row", torn[0], path.name)
+    if torn[0] and not rows_read:
+        mend = "see that numbers have decimal points, not commas, and that the header is that of the rows"
+        findings.error("all-cut", "has no row of as many cells as its header", mend, file=path.name)
+        findings.raise_errors()
 
 
 def _without(head: str, rows: pa.Table) -> pa.Table:
@@ -136,6 +145,8 @@ def _readable(stream: Iterator[pa.RecordBatch], file: str, findings: Findings) -
         yield from stream
     except pa.ArrowInvalid as error:
         reason = str(error).splitlines()[0][:160]
+        if "skip initial" in reason or "Empty CSV" in reason:
+            return  # a header and nothing after it
         mend = "give the file that the program wrote, in UTF-8"
         findings.error("unreadable", f"cannot be read ({reason})", mend, file=file)
         findings.raise_errors()

@@ -20,6 +20,7 @@ berlin-1,Acme,dgx-h100,1,,DE,2026-01-15,gpu-a ipmi-7
 berlin-2,Acme,dgx-h100,1,,DE,2026-01-15,
 """
 HEAD = "timestamp, uuid, name, power.draw [W], utilization.gpu [%], memory.used [MiB]"
+TWO = HEAD + "\n{0}/10/01 00:00:00, GPU-a, H, 4 W, 9 %, 1 MiB\n{0}/10/01 00:01:00, GPU-a, H, 4 W, 9 %, 1 MiB\n"
 BEGIN = datetime(2026, 10, 24, 22, tzinfo=UTC)  # midnight in Berlin; the day has 25 hours there
 
 
@@ -113,6 +114,11 @@ def test_an_unknown_node_refuses_the_file_and_waits_when_told(project: Project, 
     ("text", "said"),
     [
         ("", "holds nothing"),
+        (HEAD, "gives no row"),
+        (HEAD + "\n", "gives no row"),
+        (HEAD + "\n2026/10/01 00:00:00.000, GPU-a, H100, 400,00 W, 97 %, 1 MiB\n", "decimal points, not commas"),
+        (TWO.format(1998), "before 2000"),
+        (TWO.format(2098), "in the future"),
         ("<!DOCTYPE html><html>", "web page"),
         ('{"status": "success"}', "is JSON"),
         ("\0\1\2", "is not text"),
@@ -147,6 +153,31 @@ def test_local_times_read_as_utc_are_told(project: Project, tmp_path: Path) -> N
     result = project.run("import", "nvidia-smi", str(log), "--tz", "UTC")
     assert "[clock-back]" in result.err
     assert "give the zone of the machine with --tz" in result.err
+
+
+@pytest.mark.parametrize("watts", ["-400.00 W", "99999 W"])
+def test_power_that_no_device_draws_is_left_out(project: Project, tmp_path: Path, watts: str) -> None:
+    log = write_log(tmp_path / "gpu-a.csv", last=60)
+    lines = log.read_text(encoding="utf-8").splitlines()
+    lines[40] = lines[40].replace("400.00 W", watts)
+    log.write_text("\n".join(lines), encoding="utf-8")
+    result = project.run("import", "nvidia-smi", str(log), "--tz", "UTC")
+    assert (result.code, "[no-power]" in result.err) == (0, True)
+    assert workload(project)["energy_kwh"].sum() == pytest.approx(2 * 0.4 + host_kwh(1), rel=1e-9)
+
+
+def test_a_node_that_lost_its_name_is_told(project: Project, tmp_path: Path) -> None:
+    log = write_log(tmp_path / "gpu-a.csv", last=60)
+    assert project.run("import", "nvidia-smi", str(log), "--tz", "UTC").code == 0
+    (project.folder / "nodes.csv").write_text(NODES.replace("gpu-a ", ""), encoding="utf-8")
+    told = project.run("import", "rewrite")
+    assert (told.code, "'gpu-a'" in told.err, "[node-waits]" in told.err) == (0, True, True)
+    assert workload(project).empty
+
+
+def test_a_folder_is_no_file(project: Project, tmp_path: Path) -> None:
+    result = project.run("import", "nvidia-smi", str(tmp_path), "--tz", "UTC")
+    assert (result.code, "name the files in it" in result.err) == (2, True)
 
 
 def test_a_file_without_a_header_needs_its_columns(project: Project, tmp_path: Path) -> None:
