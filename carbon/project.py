@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_project(folder: Path) -> list[Path]:
-    """Write carbon.toml, the tables and workload/ where they are missing; returns what was written."""
+def write_project(folder: Path, entity: str = "") -> list[Path]:
+    """Write carbon.toml (with the name of an entity), tables and workload/ where they are missing; returns what was written."""
     tables = ("nodes", "fleet", "estimates", "instruments")
     files = {
-        folder / FILE: to_toml(),
+        folder / FILE: to_toml({"entity.name": entity}),
         **{folder / f"{table}.csv": ",".join(columns(table)) + "\n" for table in tables},
         folder / "workload" / "workload.csv": ",".join(columns("workload")) + "\n",
     }

@@ -16,16 +16,17 @@ from carbon.core.write import whole_file
 from carbon.grid.tables import near_names, zones
 from carbon.importers.census import gather
 from carbon.importers.guesses import Entry, Given, clean, entry_of, node_of
-from carbon.importers.heads import Reading, kind_of
+from carbon.importers.heads import KNOWN, Reading, kind_of
 from carbon.importers.localtime import require_zone
 from carbon.readers.convert import Dialect
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from carbon.config import Settings
     from carbon.importers.census import Machine
+    from carbon.importers.heads import Kind
 
 DEFAULTS = {column.name: column.default for column in columns("nodes").values()}
 MARK = "confirm"
@@ -74,7 +75,7 @@ def find(
     times without an offset, `now_us` the present [us since 1970].
 
     Raises InputError for files that nothing reads or that name no machine, NotFoundError for files and zones that are not
-    there, UsageError for a `tz` that is none.
+    there, UsageError for a `tz` that is none, and for a `node` of several files that name none.
     """
     if zone and zone not in zones(settings.own_tables):
         raise NotFoundError(f"there is no zone {zone}; near names: {near_names(zone, zones(settings.own_tables))}")
@@ -83,7 +84,7 @@ def find(
     reading = Reading(node, iana, now_us, settings.text("import.prometheus.node_label"))
     kinds, machines = _census(paths, reading, importer, findings)
     if not machines:
-        mend = "name the machine with --node, or give files that do"
+        mend = "name the machine with --node, or give files that do" if kinds else f"give files of {KNOWN}"
         findings.error("no-machine", "names no machine", mend, file=", ".join(path.name for path in paths))
     findings.raise_errors()
     given = Given(
@@ -99,19 +100,27 @@ def _census(
     paths: Iterable[Path], reading: Reading, importer: str, findings: Findings
 ) -> tuple[dict[str, str], dict[str, Machine]]:
     """Kinds of files by their name, and the machines that they name."""
-    kinds: dict[str, str] = {}
+    found = {path: kind for path in dict.fromkeys(paths) if (kind := kind_of(path, findings, importer))}
+    _require_one(found, reading.node)
     machines: dict[str, Machine] = {}
-    for path in dict.fromkeys(paths):
-        kind = kind_of(path, findings, importer)
-        if kind is None:
-            continue
-        kinds[str(path)] = kind.name
+    for path, kind in found.items():
         said = Findings()  # what importing leaves out is told when it imports
         nameless = gather(kind.read(path, reading, said), str(path), machines)
         if nameless:
             problem = f"{nameless:,} of its rows name no machine"
             findings.warning("nameless", problem, "name it with --node, here and when importing", file=path.name)
-    return kinds, machines
+        if kind.nameless and not kind.stem_tells and not reading.node and path.stem in machines:
+            machines[path.stem].called_as_file = True
+    return {str(path): kind.name for path, kind in found.items()}, machines
+
+
+def _require_one(found: Mapping[Path, Kind], node: str) -> None:
+    """Raise UsageError where a node is given to several files that name none: they may be of several machines."""
+    nameless = [path.name for path, kind in found.items() if kind.nameless]
+    if node and len(nameless) > 1:
+        raise UsageError(
+            f"--node {node} is one machine, and {' and '.join(nameless)} name none themselves: give it one file at a time"
+        )
 
 
 def _entries(machines: Iterable[Machine], known: Collection[str], given: Given, findings: Findings) -> list[Entry]:

@@ -138,7 +138,8 @@ def _missing(settings: Settings) -> Iterator[tuple[str, str]]:
     if not any(map(_has_rows, _files(settings, "inputs.nodes"))):
         yield "inputs.nodes", "one row a node: hardware, devices, zone, boundary (docs/tables.md)"
     if not any(map(_has_rows, _files(settings, "inputs.workload"))):
-        yield "inputs.workload", "what nodes did, CSV or Parquet: start, end, node, energy_kwh (docs/tables.md)"
+        logs = f"or let `{_run(settings.folder, 'import')}` make it of logs (docs/import.md)"
+        yield "inputs.workload", f"what nodes did: start, end, node, energy_kwh (docs/tables.md); {logs}"
 
 
 def _unconfirmed(settings: Settings) -> Iterator[Step]:

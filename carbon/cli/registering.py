@@ -28,15 +28,26 @@ DirArgument = Annotated[
     list[Path] | None, typer.Argument(metavar="DIR", help="Folder to write; else this one.", show_default=False)
 ]
 FromOption = Annotated[
-    list[str] | None, typer.Option("--from", metavar="FILE...", help="Files that name machines, which become nodes.")
+    list[str] | None,
+    typer.Option("--from", metavar="FILE...", help="Files that name machines (see --importer), which become nodes."),
 ]
 ImporterOption = Annotated[
-    str, typer.Option("--importer", metavar="NAME", help="What the files are; else told by what they hold.")
+    str,
+    typer.Option(
+        "--importer",
+        metavar="NAME",
+        help="nvidia-smi, opengradient, codecarbon, focus or prometheus; else told by what files hold.",
+    ),
 ]
-NodeOption = Annotated[str, typer.Option("--node", metavar="NODE", help="Machine of files that name none.")]
+NodeOption = Annotated[
+    str, typer.Option("--node", metavar="NODE", help="Machine of a file that names none, one file at a time.")
+]
 ZoneOption = Annotated[str, typer.Option("--zone", metavar="ZONE", help="Grid zone of machines whose files tell none.")]
 OperatorOption = Annotated[
-    str, typer.Option("--operator", metavar="NAME", help="Who runs them; else the name of the entity.")
+    str,
+    typer.Option(
+        "--operator", metavar="NAME", help="Who runs them, and the entity of a new carbon.toml; else its entity."
+    ),
 ]
 TzOption = Annotated[str, typer.Option("--tz", metavar="ZONE", help="IANA zone of times without an offset; else UTC.")]
 DryOption = Annotated[bool, typer.Option("--dry-run", help="Show the nodes, write nothing.")]
@@ -75,15 +86,15 @@ def _init_from(place: Path, files: Sequence[Path], kind: Format, *, dry_run: boo
     found = find(files, load(place), now_us=to_us(now()), **given)
     tell_found(found, kind)
     if not dry_run and kind == Format.table:
-        _write_project(place)
+        _write_project(place, entity=given["operator"])
         write_found(found, load(place))
 
 
-def _write_project(folder: Path, all_there: str = "") -> None:
-    """Write what a project lacks, and say so."""
+def _write_project(folder: Path, all_there: str = "", entity: str = "") -> None:
+    """Write what a project lacks, and say so; `entity` is named in settings that are new."""
     from carbon.project import write_project
 
-    written = write_project(folder)
+    written = write_project(folder, entity)
     for path in written:
         say(f"wrote {path}")
     if not written and all_there:

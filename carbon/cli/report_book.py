@@ -53,14 +53,17 @@ def leave_book(
     from carbon.exports.report_book import report_book
     from carbon.exports.workbook import write_book
     from carbon.ledger.store import Ledger
-    from carbon.report.monthly import months_of
+    from carbon.report.monthly import months_of, nothing_posted
 
     with new_book(output) as file:
         booked = Ledger(settings.path("ledger.path"))
         ledger = booked.restated() if restated else booked
         months = months_of(period or last_month(settings, as_of))
         asked = _Asked(settings, booked, ledger, months, *bases, as_of, draws)
-        posting = booked.postings(as_of).iloc[-1]
+        postings = booked.postings(as_of)
+        if postings.empty:
+            raise nothing_posted(months, postings["posting"])
+        posting = postings.iloc[-1]
         sheets = report_book(_content(asked, by, posting))
         with counting("writing", "rows") as progress:
             write_book(file, sheets, _properties(asked, posting), progress)

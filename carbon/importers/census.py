@@ -32,6 +32,7 @@ class Machine:
         self.told: dict[str, float] = {}  # devices by model, where a source counts them
         self.seen: dict[str, set[str]] = defaultdict(set)  # ids of devices by file
         self.files: dict[str, None] = {}  # that name it, in order
+        self.called_as_file = False  # whether it is named as a file is, and nothing says that users call files so
         self.slices = False  # whether devices are slices whose whole nothing names
         self.first_us: int | None = None  # first time [us since 1970] that something is known of
 

@@ -13,7 +13,7 @@ from carbon.core.findings import shown
 from carbon.core.time import DAY_US, isoformat
 from carbon.grid.places import Region, region_of, zones_of_country
 from carbon.hardware.names import Instance, instance_of, profile_of_gpu, provider_of
-from carbon.hardware.profiles import profile_files
+from carbon.hardware.profiles import find_profile, profile_files
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -60,10 +60,12 @@ class Entry(NamedTuple):
 def entry_of(machine: Machine, node: Cell, given: Given, findings: Findings) -> Entry:
     """The row of a machine; names of devices that no profile stands for are warnings too."""
     instance, region = _instance(machine, given), _region(machine, given)
+    hardware, devices = _hardware(machine, instance, given, findings), _devices(machine, instance)
     rented = bool(machine.provider or machine.instance)
     cells = {
-        "node": node, "operator": _operator(given), "hardware": _hardware(machine, instance, given, findings),
-        "devices": _devices(machine, instance), "host": _host(instance), "zone": _zone(machine, region, given),
+        "node": node, "operator": _operator(given), "hardware": hardware, "devices": devices,
+        "host": _rented_host(instance) if rented else _own_host(hardware.value, devices.value, given),
+        "zone": _zone(machine, region, given),
         "pue": _pue(region), "boundary": _boundary(rented), "operated": Cell("true" if rented else ""),
         "in_service": _in_service(machine), "aliases": _aliases(machine, node.value),
     }  # fmt: skip
@@ -86,6 +88,9 @@ def node_of(machine: Machine, taken: Set[str], findings: Findings) -> Cell:
     if node != plain:
         why = f"{plain} is a node already"
         return Cell(node, why, "if it is the same machine, put the alias into its row and delete this one")
+    if machine.called_as_file:
+        how = f"name the machine with --node, here and when importing, or list {node} under aliases of its row"
+        return Cell(node, "is what the file is called, which names no machine", how)
     return Cell(node)
 
 
@@ -195,7 +200,22 @@ def _devices(machine: Machine, instance: Instance | None) -> Cell:
     return Cell("", "no source counts its devices", "count them; of a machine without accelerators: 1")
 
 
-def _host(instance: Instance | None) -> Cell:
+def _own_host(hardware: str, devices: str, given: Given) -> Cell:
+    """Empty: the usual host of its devices; of one that holds more than there are a whole one is counted."""
+    if not (hardware and devices):
+        return Cell()
+    profile = find_profile(hardware, given.profiles)
+    size = profile.devices_per_host
+    if not profile.host or int(devices) % size == 0:
+        return Cell()
+    hosts = ceil(int(devices) / size)
+    counted = (
+        f"a whole host for {size} devices is" if hosts == 1 else f"{hosts} whole hosts for {size} devices each are"
+    )
+    return Cell("", f"{counted} counted", "name a host of its size, or leave it empty")
+
+
+def _rented_host(instance: Instance | None) -> Cell:
     if instance is None or instance.host_share >= 1:
         return Cell()
     why = f"it is {instance.host_share:.2g} of a machine, and the usual host of its devices is a whole one"

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.core.errors import NotFoundError, UsageError
-from carbon.importers import codecarbon, focus, nvidia_smi, opengradient, prometheus
+from carbon.importers import codecarbon, focus, nvidia_smi, opengradient, prometheus, usage, usage_json
+from carbon.importers.kinds import kind_with
 from carbon.importers.text import plain_names
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from carbon.importers.records import Take
 
 HEAD_BYTES = 1 << 16
+REQUESTS = "openai-usage"  # an importer whose files tell no machines
 _KEY = re.compile(r'"([^"\\]{1,64})"\s*:')
+_LINE = "dynamic_session_cost"  # of a gateway's log
 _WEB = re.compile(r"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 
 
@@ -42,11 +45,17 @@ class Reading(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A kind of file by the name of its importer: whether a file looks like it, and how it is read."""
+    """A kind of file by the name of its importer: whether a file looks like it, and how it is read.
+
+    `nameless`: whether its files name no node, so that it is that of --node, else as the file is called; `stem_tells`: whether
+    users call such files as their node.
+    """
 
     name: str
     looks_like: Callable[[Head], bool]
     read: Callable[[Path, Reading, Findings], Iterator[Take]]
+    nameless: bool = False
+    stem_tells: bool = True
 
 
 def _columns(*wanted: str, one_of: tuple[str, ...] = ()) -> Callable[[Head], bool]:
@@ -83,7 +92,7 @@ def _focus(path: Path, _reading: Reading, findings: Findings) -> Iterator[Take]:
 
 # A further importer is a line here. The first that fits holds.
 KINDS = (
-    Kind("nvidia-smi", _columns("timestamp", one_of=nvidia_smi.POWER), _nvidia_smi),
+    Kind("nvidia-smi", _columns("timestamp", one_of=nvidia_smi.POWER), _nvidia_smi, nameless=True),
     Kind(
         "opengradient",
         _fields(
@@ -92,35 +101,50 @@ KINDS = (
         ),
         _opengradient,
     ),
-    Kind("codecarbon", _columns(*codecarbon.NEEDED), _codecarbon),
+    Kind("codecarbon", _columns(*codecarbon.NEEDED), _codecarbon, nameless=True, stem_tells=False),
     Kind("focus", _columns(*focus.NEEDED), _focus),
     Kind("prometheus", _fields("status resulttype", "metric values", "metric value"), _prometheus),
 )  # fmt: skip
+
+
+KNOWN = ", ".join(kind.name for kind in KINDS)
 
 
 def kind_named(name: str) -> Kind:
     """The kind of an importer. Raises UsageError for one that is none."""
     found = next((kind for kind in KINDS if kind.name == name), None)
     if found is None:
-        raise UsageError(f"--importer {name} is none of {', '.join(kind.name for kind in KINDS)}")
+        raise UsageError(f"--importer {name} is none of {KNOWN}")
     return found
 
 
 def kind_of(path: Path, findings: Findings, importer: str = "") -> Kind | None:
     """What a file is: what an importer reads where one is named, else by how it begins.
 
-    None, and an error among the findings, where it is nothing that is read. Raises NotFoundError and UsageError.
+    None, and an error among the findings, where it is nothing that is read; None and a warning, where it is known to tell no
+    machines. Raises NotFoundError and UsageError.
     """
     text = _beginning(path)
-    if importer:
+    if importer and importer != REQUESTS:
         return kind_named(importer)
     head = _head(text)
-    found = next((kind for kind in KINDS if kind.looks_like(head)), None)
-    if found is None:
-        known = ", ".join(kind.name for kind in KINDS)
-        mend = f"give files of {known}, or say which it is with --importer"
+    found = None if importer else next((kind for kind in KINDS if kind.looks_like(head)), None)
+    if found is None and (what := _without_machines(head, importer)):
+        mend = f"machines are told by files of {KNOWN}"
+        findings.warning("no-machines", f"is {what}, which names no machines, and is left out", mend, file=path.name)
+    elif found is None:
+        mend = f"give files of {KNOWN}, or say which it is with --importer"
         findings.error("unknown-file", _what(text), mend, file=path.name, value=text.split("\n", 1)[0].strip())
     return found
+
+
+def _without_machines(head: Head, importer: str) -> str:
+    """What a file is that is known and tells no machines; empty where it is none."""
+    known = kind_with(head.columns | head.fields)
+    if known is not None and not importer:
+        return "" if known.machines else known.name
+    counted = not head.fields.isdisjoint({*usage_json.INPUTS, *usage_json.OUTPUTS, _LINE})
+    return "a log of requests" if importer or counted or usage.form_of(list(head.columns)) else ""
 
 
 def _beginning(path: Path) -> str:
@@ -135,8 +159,9 @@ def _beginning(path: Path) -> str:
 
 def _head(text: str) -> Head:
     first = text.lstrip().split("\n", 1)[0]
-    if first.startswith(("{", "[")):
-        return Head(frozenset(), frozenset(name.lower() for name in _KEY.findall(text)))
+    if first.startswith(("{", "[", "data:", "event:")) or _LINE.upper() in text:
+        keys = [*_KEY.findall(text), *([_LINE] if _LINE.upper() in text else [])]
+        return Head(frozenset(), frozenset(name.lower() for name in keys))
     names, _ = plain_names([cell.strip().strip('"') for cell in first.split(",")])
     return Head(frozenset(names), frozenset())
 

@@ -9,33 +9,47 @@ if TYPE_CHECKING:
 
 
 class Kind(NamedTuple):
-    """A kind of file: columns (small letters) that it always has, what it is called, and the command that takes it."""
+    """A kind of file: columns (small letters) that it always has, what it is called, and the command that takes it.
+
+    `machines`: whether it tells what machines there are.
+    """
 
     columns: frozenset[str]
     name: str
     command: str
+    machines: bool = False
 
 
 KINDS = (
     Kind(
-        frozenset({"run_id", "duration", "energy_consumed"}), "CodeCarbon's emissions.csv", "carbon import codecarbon"
+        frozenset({"run_id", "duration", "energy_consumed"}),
+        "CodeCarbon's emissions.csv",
+        "carbon import codecarbon",
+        machines=True,
     ),
-    Kind(frozenset({"chargeperiodstart", "chargecategory"}), "FOCUS billing rows", "carbon import focus"),
+    Kind(
+        frozenset({"chargeperiodstart", "chargecategory"}), "FOCUS billing rows", "carbon import focus", machines=True
+    ),
     Kind(
         frozenset({"timestamp", "contexttokens", "generatedtokens"}), "an Azure LLM trace", "carbon import openai-usage"
     ),
     Kind(
         frozenset({"timestamp", "request tokens", "response tokens"}), "a BurstGPT trace", "carbon import openai-usage"
     ),
-    Kind(frozenset({"timestamp", "power.draw"}), "a log of nvidia-smi", "carbon import nvidia-smi"),
-    Kind(frozenset({"status", "resulttype"}), "an answer of Prometheus", "carbon import prometheus"),
+    Kind(frozenset({"timestamp", "power.draw"}), "a log of nvidia-smi", "carbon import nvidia-smi", machines=True),
+    Kind(frozenset({"status", "resulttype"}), "an answer of Prometheus", "carbon import prometheus", machines=True),
     Kind(frozenset({"zone", "start", "direct_g_per_kwh"}), "an intensity series", "carbon grid import"),
     Kind(frozenset({"start", "end", "node"}), "a workload table", "put it into workload/ as it is"),
 )
 
 
+def kind_with(names: Iterable[str]) -> Kind | None:
+    """The first of KINDS whose columns are all among some names; None where it is none."""
+    there = {name.lower() for name in names}
+    return next((kind for kind in KINDS if kind.columns <= there), None)
+
+
 def likeness(names: Iterable[str]) -> str:
     """What a file with these columns looks like and what takes it, as the end of a sentence; empty where it is none of KINDS."""
-    there = {name.lower() for name in names}
-    found = next((kind for kind in KINDS if kind.columns <= there), None)
+    found = kind_with(names)
     return f": it looks like {found.name} (`{found.command}`)" if found else ""

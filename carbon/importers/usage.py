@@ -151,12 +151,12 @@ class _Times:
 def _from_table(path: Path, options: Options, findings: Findings) -> Iterator[pd.DataFrame]:
     times = _Times(options.zone, path.name, findings)
     for table in read_blocks(path, _needed, (), findings, f"give {FORMATS}"):
-        form = _form(table.names)
+        form = form_of(table.names)
         rows = _burst(table, options, path.name, findings) if form == BURST else _plain(table, form, times)
         yield rows.assign(form=form)
 
 
-def _form(names: Sequence[str]) -> str:
+def form_of(names: Sequence[str]) -> str:
     """What a table is, by its columns; empty for none that is known."""
     there = set(names)
     if {"timestamp", "contexttokens", "generatedtokens"} <= there:
@@ -167,7 +167,7 @@ def _form(names: Sequence[str]) -> str:
 
 
 def _needed(names: Sequence[str]) -> str:
-    return "" if _form(names) else "is no log of requests with their tokens"
+    return "" if form_of(names) else "is no log of requests with their tokens"
 
 
 def _plain(table: Table, form: str, times: _Times) -> pd.DataFrame:

@@ -17,7 +17,8 @@ from carbon.report.intensity import ALONE, UNITS, WHOLE, intensities
 from carbon.report.view import NOT_STATED, parts_by, tier_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Mapping, Sequence
+    from typing import Any
 
     from carbon.pages.gather import Facts
 
@@ -26,8 +27,9 @@ _NO_WORK = "The workload states neither requests nor tokens, so no intensity per
 _TIERS = "Measured: a series for these very hours; typical: a mean of past years; annual: one mean for a year."
 _PART_HEADS = {"energy_kwh": "kWh", "total_share": "share of total"}
 _CURVE_HEADS = {
-    "by": "by", "units": "units", "hhi": "HHI", "effective_number": "effective number", "gini": "Gini",
-    "top_1_share": "largest unit", "top_3_share": "largest 3", "top_10_share": "largest 10", "k80": "units with 80 %",
+    "by": "by", "units": "units", "kgco2e": "of units", "total_share": "share of total", "hhi": "HHI",
+    "effective_number": "effective number", "gini": "Gini", "top_1_share": "largest unit", "top_3_share": "largest 3",
+    "top_10_share": "largest 10", "k80": "units with 80 %",
 }  # fmt: skip
 
 
@@ -77,22 +79,47 @@ def concentrated(facts: Facts) -> Section:
     if not lines:
         return Section("concentration", "Concentration", ["There are no emissions to be shared out."], [])
     figures = concentration_of(units, facts.lines["period"].unique().tolist())
-    told = [
-        f"{row['k80']:,} of {row['units']:,} {row['by']}{'s' * (row['units'] > 1)}"
-        for row in figures.to_dict("records")
-        if not pd.isna(row["k80"])
-    ]
-    said = (
-        f"80 % of the emissions come from {', '.join(told)}."
-        if told
-        else "There are no emissions, so there are no shares."
-    )
-    table = table_of(figures[list(_CURVE_HEADS)], "Concentration of emissions", _CURVE_HEADS)
-    if not told:
-        return Section("concentration", "Concentration", [said], [Block(table=table)])
-    drawn = curves(lines, Words("concentration", "Concentration of emissions", said))
+    figures["total_share"] = figures["kgco2e"] / facts.total if facts.total > 0 else math.nan
+    said = _few_have_most(figures, facts)
+    heads = _CURVE_HEADS | {"kgco2e": f"{facts.unit.name} {_CURVE_HEADS['kgco2e']}"}
+    table = table_of(figures[list(heads)], "Concentration of emissions", heads, facts.unit)
+    if not said:
+        none = "There are no emissions, so there are no shares."
+        return Section("concentration", "Concentration", [none], [Block(table=table)])
+    drawn = curves(lines, Words("concentration", "Concentration of emissions", " ".join(said)))
     caption = "The further a curve lies above the dotted line, the more concentrated the emissions. Thin line: 80 %."
-    return Section("concentration", "Concentration", [said], [Block(drawn, caption, table)])
+    return Section(
+        "concentration", "Concentration", said, [Block(drawn, " ".join([caption, *_bases(figures, facts)]), table)]
+    )
+
+
+def _few_have_most(figures: pd.DataFrame, facts: Facts) -> list[str]:
+    """Of each word how few units have 80 %, and of what: of all emissions, or of those that the units hold. Empty without any."""
+    whole, parts = [], []
+    for row in figures[figures["k80"].notna()].to_dict("records"):
+        few = f"{row['k80']:,} of {row['units']:,} {row['by']}{'s' * (row['units'] > 1)}"
+        if base := _base(row, facts):
+            parts.append(f"Of {base}, 80 % come from {few}.")
+        else:
+            whole.append(few)
+    return [*([f"80 % of the emissions come from {', '.join(whole)}."] if whole else []), *parts]
+
+
+def _bases(figures: pd.DataFrame, facts: Facts) -> list[str]:
+    """What the curves are of that are not of all emissions."""
+    rows = figures[figures["k80"].notna()].to_dict("records")
+    return [f"The curve by {row['by']} is of {base}." for row in rows if (base := _base(row, facts))]
+
+
+def _base(row: Mapping[Hashable, Any], facts: Facts) -> str:
+    """The emissions that the shares of units are of, with their share of the total; empty where they are all there are."""
+    word, unnamed, negative = row["by"], row["unnamed_kgco2e"], row["negative_kgco2e"]
+    if not any(value and not math.isnan(value) for value in (unnamed, negative)):
+        return ""
+    name = f"name {'an' if word == 'operator' else 'a'} {word}" if unnamed and not math.isnan(unnamed) else ""
+    above = f"are of {word}s not below 0" if negative < 0 else ""
+    share = "" if math.isnan(row["total_share"]) else f" ({percent(row['total_share'])} of the total)"
+    return f"the {facts.unit.amount(row['kgco2e'])} that {' and '.join(filter(None, (name, above)))}{share}"
 
 
 def per_unit(facts: Facts) -> Section:

@@ -71,7 +71,12 @@ def workload_chunks(files: Sequence[SourceFile], dialect: Dialect, findings: Fin
 def require_rows(rows: int, place: str, findings: Findings) -> None:
     """Add a finding when nothing was read at all: an empty report would look like no emissions."""
     if not rows and not findings.errors:
-        findings.error("no-rows", "no workload file has a row", "add files with rows to it", file=place)
+        findings.error(
+            "no-rows",
+            "no workload file has a row",
+            "add files with rows to it, or let `carbon import` make them of logs",
+            file=place,
+        )
 
 
 def decode(chunk: Chunk, dialect: Dialect, findings: Findings) -> pa.Table:

@@ -59,6 +59,7 @@ def test_tables_without_rows_are_to_be_filled(tmp_path: Path) -> None:
     assert advised(project) == ["fill nodes.csv", "fill workload", "check"]
     project.write("nodes.csv", project.read("nodes.csv") + "a,Op,,l4\n")
     assert advised(project) == ["fill workload", "check"]
+    assert f"let `carbon -C {project.folder} import` make it of logs" in " ".join(project.run().out.split())
 
 
 def test_a_project_with_nothing_posted_is_checked_and_accounted(project: Project) -> None:

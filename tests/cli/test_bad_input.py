@@ -323,7 +323,7 @@ FAULTS = (
     ),
     Fault("semicolons", semicolons, "semicolons", f"{WORKLOAD}:1", 'set decimal = ","'),
     Fault("empty file", only(WORKLOAD, ""), "header", f"{WORKLOAD}:1", "one header line"),
-    Fault("header and no rows", only(WORKLOAD, ",".join(HEADER) + "\n"), "no-rows", "workload", "add files with rows"),
+    Fault("header and no rows", only(WORKLOAD, ",".join(HEADER) + "\n"), "no-rows", "workload", "or let `carbon import`"),
     Fault("no files", no_files, "no-workload", "workload", "put CSV or Parquet files there"),
     Fault("no folder", nothing_there, "no-workload", "workload", "put CSV or Parquet files there"),
     # the register

@@ -22,6 +22,11 @@ LOG = [
     for device in (1, 2)
 ]
 NODES = "node,operator,hardware,devices,zone,in_service,aliases,boundary\nber-1,Acme,l40s,2,DE,2026-01-15,gpu-x,own\n"
+ASKED = "timestamp,model,input_tokens,output_tokens\n2026-10-01T00:00:00Z,m,10,20\n"
+RUN = (
+    "timestamp,project_name,run_id,duration,energy_consumed,country_iso_code\n"
+    "2026-10-02T01:00:00,p,5b0fa12a-3dd7-45bb-9766-cc326314d9f1,3600,0.5,DEU\n"
+)
 
 
 def write_log(path: Path, device: str = "", gpu: str = "") -> Path:
@@ -50,7 +55,7 @@ def test_a_log_becomes_a_project_whose_register_knows_its_machine(here: Project)
     (row,) = nodes(here, "net/nodes.csv")
     told = {"node": "gpu-a", "operator": "Acme", "hardware": "h100-sxm5-80gb", "devices": "2", "zone": "DE", "boundary": "own"}
     assert told.items() <= row.items()
-    assert (row["in_service"], row["confirm"], row["aliases"]) == ("2026-10-01", "pue boundary in_service", "")
+    assert (row["in_service"], row["confirm"], row["aliases"]) == ("2026-10-01", "host pue boundary in_service", "")
     assert (here.folder / "net" / "carbon.toml").is_file()
     imported = run("-C", "net", "import", "nvidia-smi", "gpu-a.csv", "--tz", "UTC")
     assert imported.code == 0, imported.text
@@ -62,7 +67,7 @@ def test_check_reminds_until_the_cell_is_empty(here: Project) -> None:
     assert run("import", "nvidia-smi", "gpu-a.csv", "--tz", "UTC").code == 0
     result = run("check")
     assert result.code == 0, result.text
-    wanted = "nodes.csv:2 confirm: guessed or empty: pue 1, boundary own, in_service 2026-10-01; look at each, mend it, and empty"
+    wanted = "nodes.csv:2 confirm: guessed or empty: host (empty), pue 1, boundary own, in_service 2026-10-01; look at each"
     assert wanted in result.err
     here.change("nodes.csv", 2, confirm="")
     assert "to-confirm" not in run("check").err
@@ -90,7 +95,7 @@ def test_other_formats_and_dry_runs_write_nothing(here: Project, kind: str) -> N
     assert result.code == 0, result.text
     (row,) = json.loads(result.out) if kind == "json" else csv.DictReader(io.StringIO(result.out))
     assert (row["node"], row["hardware"]) == ("gpu-a", "h100-sxm5-80gb")
-    assert row["confirm"].split() == ["operator", "zone", "pue", "boundary", "in_service"]
+    assert row["confirm"].split() == ["operator", "host", "zone", "pue", "boundary", "in_service"]
     dry = run("init", "net", "--from", "gpu-a.csv", "--dry-run")
     assert "zone (empty): no source tells where it stands" in dry.out
     assert sorted(here.folder.iterdir()) == before
@@ -124,7 +129,7 @@ def test_a_register_with_decimal_commas_is_added_to_in_its_manner(here: Project)
     old = "node;operator;hardware;devices;zone;pue;in_service;confirm\nber-1;Acme;l40s;2;DE;1,25;2026-01-15;\n"
     here.write("nodes.csv", old)
     assert run("init", "--from", "gpu-a.csv", "--zone", "DE", "--operator", "Acme").code == 0
-    assert here.read("nodes.csv") == f"{old}gpu-a;Acme;h100-sxm5-80gb;2;DE;;2026-10-01;pue boundary in_service\n"
+    assert here.read("nodes.csv") == f"{old}gpu-a;Acme;h100-sxm5-80gb;2;DE;;2026-10-01;host pue boundary in_service\n"
 
 
 def test_columns_that_the_new_rows_need_are_not_dropped_in_silence(here: Project) -> None:
@@ -256,14 +261,51 @@ def test_words_that_are_files_are_read_and_the_other_is_the_folder(here: Project
         (["--from", "empty.csv"], 1, "empty.csv: holds nothing"),
         (["--from", "page.html", "--importer", "nvidia-smi"], 1, "page.html: is a web page, not data"),
         (["--from", "idle.json"], 1, "idle.json: names no machine; name the machine with --node"),
+        (["--from", "asked.csv"], 1, "asked.csv: names no machine; give files of nvidia-smi, opengradient, codecarbon, focus"),
+        (["--from", "gpu-a.csv", "--importer", "openai-usage"], 1, "gpu-a.csv: names no machine; give files of nvidia-smi"),
+        (["--from", "gpu-a.csv", "emissions.csv", "--node", "x"], 2, "gpu-a.csv and emissions.csv name none themselves: give it"),
     ],
 )  # fmt: skip
 def test_bad_input_is_told_in_one_line_and_nothing_is_written(here: Project, words: list[str], code: int, message: str) -> None:
     here.write("page.html", "<!DOCTYPE html>\n<html></html>\n")
     here.write("empty.csv", "")
+    here.write("asked.csv", ASKED)
+    here.write("emissions.csv", RUN)
     here.write("idle.json", json.dumps({"totalRequests": 0, "daily": [{"day": "2026-10-01", "requestCount": 3}]}))
     before = sorted(here.folder.iterdir())
     result = run("init", *words)
     assert (result.code, result.out) == (code, "")
     assert message in result.err
     assert sorted(here.folder.iterdir()) == before
+
+
+def test_files_that_name_no_machines_are_left_out_and_the_others_are_read(here: Project) -> None:
+    here.write("asked.csv", ASKED)
+    result = run("init", "--from", "asked.csv", "gpu-a.csv", "--zone", "DE")
+    assert result.code == 0, result.text
+    assert "warning: asked.csv: is a log of requests, which names no machines, and is left out; machines are told" in result.err
+    assert [row["node"] for row in nodes(here)] == ["gpu-a"]
+
+
+def test_a_node_that_is_called_as_a_file_of_a_usual_name_is_to_be_confirmed(here: Project) -> None:
+    """`emissions` is what CodeCarbon calls every file; a log of nvidia-smi is called as its user likes."""
+    here.write("emissions.csv", RUN)
+    result = run("init", "--from", "emissions.csv", "gpu-a.csv", "--format", "csv")
+    assert result.code == 0, result.text
+    marked = {row["node"]: "node" in row["confirm"].split() for row in csv.DictReader(io.StringIO(result.out))}
+    assert marked == {"emissions": True, "gpu-a": False}
+    assert "what the file is called, which names no machine; name the machine with --node" in " ".join(
+        run("init", "--from", "emissions.csv", "--dry-run").out.split()
+    )
+    (named,) = csv.DictReader(io.StringIO(run("init", "--from", "emissions.csv", "--node", "ber-7", "--format", "csv").out))
+    assert (named["node"], "node" in named["confirm"].split()) == ("ber-7", False)
+
+
+def test_the_operator_is_the_entity_of_settings_that_are_new_alone(here: Project) -> None:
+    assert run("init", "--from", "gpu-a.csv", "--operator", 'Acme "GmbH"').code == 0
+    assert 'name = "Acme \\"GmbH\\""' in here.read("carbon.toml")
+    before = here.read("carbon.toml")
+    write_log(here.folder / "gpu-b.csv", device="7")
+    assert run("init", "--from", "gpu-b.csv", "--operator", "Other").code == 0
+    assert here.read("carbon.toml") == before
+    assert [row["operator"] for row in nodes(here)] == ['Acme "GmbH"', "Other"]

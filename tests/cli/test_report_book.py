@@ -158,3 +158,12 @@ def test_a_place_that_cannot_be_written_is_one_line(accounted: Project) -> None:
 def test_an_empty_ledger_is_not_found(project: Project, tmp_path: Path) -> None:
     result = project.run("report", "--format", "xlsx", "-o", str(tmp_path / "x.xlsx"))
     assert wrong(result, 3, "run `carbon account` first")
+
+
+@pytest.mark.parametrize("kind", ["xlsx", "md", "csv", "html"])
+def test_without_a_posting_all_formats_say_so(project: Project, kind: str) -> None:
+    target = project.folder.parent / f"out.{kind}"
+    result = project.run("report", "2024-07", "--format", kind, "-o", str(target))
+    assert (result.code, result.out) == (3, "")
+    assert result.err == "error: the ledger has no entries yet (or had none then); run `carbon account` first\n"
+    assert not target.exists()

@@ -54,7 +54,7 @@ def test_devices_are_counted_by_id_and_their_name_is_a_profile() -> None:
     """Nine rows of three devices are three."""
     found = entry(*({"device": f"GPU-{number % 3}", "gpu": H100} for number in range(9)))
     assert (found.cells["hardware"], found.cells["devices"], found.cells["zone"]) == ("h100-sxm5-80gb", "3", "DE")
-    assert found.cells["confirm"].split() == ["pue", "boundary", "in_service"]
+    assert found.cells["confirm"].split() == ["host", "pue", "boundary", "in_service"]
 
 
 def test_the_rented_machine_is_known_by_its_instance_and_region() -> None:
@@ -95,6 +95,8 @@ def test_an_instance_alone_tells_its_devices() -> None:
         ([{}], "boundary", "own", "no source tells whose it is"),
         ([{}], "operator", "", "no source tells who runs it"),
         ([{"provider": "aws", "instance": "g5.xlarge"}], "host", "", "of a machine, and the usual host"),
+        ([{"gpu": H100, "devices": 2.0}], "host", "", "a whole host for 8 devices is counted"),
+        ([{"gpu": H100, "devices": 10.0}], "host", "", "2 whole hosts for 8 devices each are counted"),
     ],
 )  # fmt: skip
 def test_what_is_guessed_or_not_known_is_marked(rows: list[dict[str, Any]], column: str, value: str, why: str) -> None:
@@ -112,6 +114,8 @@ def test_what_is_guessed_or_not_known_is_marked(rows: list[dict[str, Any]], colu
         ([{"country": "SGP", "provider": "gcp", "region": "moon"}], "zone", "SG"),
         ([{"gpu": H100, "device": "MIG-GPU-7/1/0"}, {"gpu": H100, "device": "MIG-GPU-7/2/0"}], "devices", "1"),
         ([{"gpu": H100, "devices": 2.0}, {"gpu": H100, "devices": 2.0}], "devices", "2"),
+        ([{"gpu": H100, "devices": 16.0}], "host", ""),
+        ([{"gpu": H100}], "host", ""),
     ],
 )  # fmt: skip
 def test_what_is_told_is_not_marked(rows: list[dict[str, Any]], column: str, value: str) -> None:
@@ -324,3 +328,25 @@ def test_a_kind_that_is_named_holds(tmp_path: Path) -> None:
         kind_of(tmp_path / "none.csv", Findings())
     with pytest.raises(UsageError, match="is a folder"):
         kind_of(tmp_path, Findings())
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("TIMESTAMP,ContextTokens,GeneratedTokens\n", "an Azure LLM trace"),
+        ("Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n", "a BurstGPT trace"),
+        ("timestamp,model,input_tokens,output_tokens\n", "a log of requests"),
+        (json.dumps({"created": 1, "usage": {"prompt_tokens": 3, "completion_tokens": 4}}), "a log of requests"),
+        ('data: {"usage": {"output_tokens": 3}}\n', "a log of requests"),
+        ("2026-10-01 00:00:00,000 INFO DYNAMIC_SESSION_COST model=m input_tokens=1 output_tokens=2\n", "a log of requests"),
+        ("zone,start,direct_g_per_kwh\n", "an intensity series"),
+        ("start,end,node,energy_kwh\n", "a workload table"),
+    ],
+)
+def test_what_is_known_and_names_no_machines_is_a_warning(tmp_path: Path, text: str, what: str) -> None:
+    findings = Findings()
+    assert kind_of(_file(tmp_path, text), findings) is None
+    (warning,) = findings
+    assert (warning.severity, warning.code) == ("warning", "no-machines")
+    assert warning.problem == f"is {what}, which names no machines, and is left out"
+    assert all(kind.name in warning.mend for kind in KINDS)

@@ -154,3 +154,22 @@ def test_market_and_incurred_are_labelled(world: Project) -> None:
     assert "market-based, hardware as incurred" in page.all("header")[0].text
     frame = csv(world.folder, "report", JULY, "--energy", "market", "--hardware", "incurred")
     assert cards(page)["Total emissions"] == total(frame)
+
+
+def test_what_few_units_have_is_told_of_the_emissions_that_they_hold(page: Node, world_once: Path) -> None:
+    """Emissions that name no product are in no product's share: the sentence, the chart and the table say of how much it is."""
+    section = page.by_id("concentration")
+    frame = csv(world_once, "report", JULY, "--by", "product")
+    named, whole = total(frame[frame["product"].notna()]), total(frame)
+    assert 0 < named < whole
+    share = f"({100 * named / whole:.1f} % of the total)"
+    text = " ".join(section.text.split())
+    told = text.partition("Of the ")[2].partition(".  ")[0]
+    assert f"that name a product {share}, 80 % come from" in told
+    assert text.count(share) >= 2
+    assert "The curve by product is of the" in text
+    assert "of 3 products" not in text.partition("80 % of the emissions come from")[2].partition(".")[0]
+    rows = {row["by"]: row for row in table(section, "Concentration of emissions")}
+    assert rows["product"]["tCO2e of units"] == pytest.approx(named, rel=1e-12)
+    assert rows["product"]["share of total"] == pytest.approx(named / whole, rel=1e-12)
+    assert rows["node"]["share of total"] == pytest.approx(1.0, rel=1e-12)
