@@ -98,11 +98,13 @@ def last_asked_us(settings: Settings, url: str) -> int | None:
 def fetch(
     settings: Settings, start_us: int, end_us: int, findings: Findings, now_us: int | None = None, kinds: Sequence[str] = KINDS,
     progress: Callable[[int, int], None] | None = None, environment: Mapping[str, str] | None = None,
+    slow: Callable[[float, float], None] | None = None,
 ) -> Iterator[tuple[Source, Iterator[Take]]]:  # fmt: skip
     """Sources of the days of a range [us], to be kept one by one (carbon.importing.take_in): each is asked for as it is needed.
 
     A day that is there already is asked for as a whole, what was wanted before and now; an answer with less than is there
-    is not given. `now_us`: the present, else that of the clock. Raises UsageError and ProviderError, and InputError for what
+    is not given. `now_us`: the present, else that of the clock. `slow` is told how long [s] a request lasts that lasts long,
+    and how long [s] it may. Raises UsageError and ProviderError, and InputError for what
     is no answer.
     """
     now_us = time.time_ns() // 1_000 if now_us is None else now_us
@@ -110,7 +112,7 @@ def fetch(
     imported = Imported(settings.path("inputs.imported"))
     questions = _questions(start_us, min(end_us, now_us), kinds)
     samples = 0
-    with _client(settings, server, os.environ if environment is None else environment) as (client, headers):
+    with _client(settings, server, os.environ if environment is None else environment, slow) as (client, headers):
         for done, question in enumerate(questions):
             if progress is not None:
                 progress(done, len(questions))
@@ -227,7 +229,7 @@ def _is_more(source: Source, before: Source | None, findings: Findings) -> bool:
 
 @contextmanager
 def _client(
-    settings: Settings, server: Server, environment: Mapping[str, str]
+    settings: Settings, server: Server, environment: Mapping[str, str], slow: Callable[[float, float], None] | None
 ) -> Iterator[tuple[Client, Mapping[str, str]]]:
     """A client of the server, and the headers that let it in. Raises UsageError for half a login."""
     secrets = {secret.name: of_environment(secret, environment) for secret in SECRETS}
@@ -240,7 +242,7 @@ def _client(
     headers = {"Authorization": f"Bearer {token}" if token else f"Basic {login}"} if token or user else {}
     client = Client(
         "the server", server.url, {**secrets, "login": login if user else ""}, Manners(int(retries), timeout_s, pace),
-        mends=MENDS,
+        mends=MENDS, slow=slow,
     )  # fmt: skip
     with client:
         yield client, headers

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from carbon.config import Settings
     from carbon.importers.records import Take
     from carbon.importers.store import Source
+    from carbon.importing import Outcome
     from carbon.settings import Value
 
 AnswersArgument = Annotated[
@@ -46,7 +47,9 @@ MetricOption = Annotated[
 ]
 WindowOption = Annotated[
     str,
-    typer.Option("--window", metavar="TIME", help="What each sample counts back to, in files of increase(…[1h]): 1h."),
+    typer.Option(
+        "--window", metavar="TIME", help="Time of each sample in files of increase(…[1h]): 1h; raw: it is the counter."
+    ),
 ]
 SkipOption = Annotated[bool, typer.Option("--skip-unknown", help="Leave out nodes that are not in the register.")]
 _SECONDS = {"": 1.0, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
@@ -137,9 +140,10 @@ def _of_files(
 
     if metric and metric not in {one.name for one in METRICS}:
         raise UsageError(f"--metric {metric} is none that is read; docs/import.md lists them")
-    window_us = round(seconds_of(window, "--window") * SECOND_US) if window else 0
+    raw = window == "raw"
+    window_us = round(seconds_of(window, "--window") * SECOND_US) if window and not raw else 0
     label = settings.text("import.prometheus.node_label")
-    options = Options(to_us(now()), label, metric, window_us, parts)
+    options = Options(to_us(now()), label, metric, window_us, parts, raw=raw)
 
     require_files(files)
     told = {"node_label": label, "metric": metric, "window": window}
@@ -164,10 +168,27 @@ def _of_server(settings: Settings, kinds: Sequence[str], from_: str, to: str, ki
     start_us, end_us = _range(settings, from_, to)
     findings = Findings()
     with waiting("fetching", "parts") as bar:
-        progress = None if bar is None else bar.of
-        given = fetch(settings, start_us, end_us, findings, to_us(now()), kinds, progress)
+        progress = None if bar is None else bar.of  # which shows how long it takes
+        slow = _say_slow if bar is None else None
+        given = fetch(settings, start_us, end_us, findings, to_us(now()), kinds, progress, slow=slow)
         outcome = take_in(settings, given, findings, skip_unknown=skip_unknown)
+    _refuse_nothing(outcome)
     tell(outcome, kind)
+
+
+def _say_slow(elapsed_s: float, limit_s: float) -> None:
+    say(f"the server has not answered for {elapsed_s:.0f} s; it is given {limit_s:.0f} s", err=True)
+
+
+def _refuse_nothing(outcome: Outcome) -> None:
+    """Raise InputError where a server had nothing in all of the range."""
+    from carbon.core.errors import InputError
+    from carbon.core.findings import ERROR
+
+    if not outcome.sources and any(one.code == "nothing-there" for one in outcome.findings):
+        raise InputError(
+            [one._replace(severity=ERROR) if one.code == "nothing-there" else one for one in outcome.findings]
+        )
 
 
 def _range(settings: Settings, from_: str, to: str) -> tuple[int, int]:

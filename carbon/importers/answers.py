@@ -85,7 +85,9 @@ class Answer:
             return json.loads(b"".join(pieces).decode("utf-8-sig"))
         except UnicodeDecodeError:
             self._refuse("unreadable", "is not text in UTF-8", "save the answer as the server sends it")
-        except (json.JSONDecodeError, RecursionError) as error:
+        except RecursionError:
+            self._refuse("unreadable", "is nested too deep for an answer", f"save one with `{SAVE}`")
+        except json.JSONDecodeError as error:
             told = f"is no (whole) JSON: {str(error).split(':')[0]}"
             self._refuse("unreadable", told, "save the whole answer, unchanged")
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from carbon.core.time import SECOND_US, split
+from carbon.core.time import HOUR_US, SECOND_US, split
+from carbon.importers.lanes import GAP_STEPS, filled
 from carbon.importers.records import INTERPOLATED, MEASURED, METERS, frame
 from carbon.importers.said import leave_out
 
@@ -29,9 +30,9 @@ J_PER_KWH = 3.6e6
 # Highest power that one accelerator can draw: 1.2 x 1,400 W, the most that any device of today is specified for
 # (NVIDIA GB300, 2025).
 MOST_W = 1_680.0
-# A gap between samples is what lasts longer than five times their usual distance; of power, which nothing counts in between,
-# a quarter of an hour at most.
-GAP_STEPS, GAUGE_GAP_US = 5, 900 * SECOND_US
+# A gap of power, which nothing counts in between, is a quarter of an hour at most.
+GAUGE_GAP_US = 900 * SECOND_US
+STUCK_US = HOUR_US  # a counter of energy that stands still for so long does not count
 
 
 class Series(NamedTuple):
@@ -56,14 +57,24 @@ class Intervals(NamedTuple):
         """Some of them, in the order of `at`."""
         return Intervals(self.meter[at], self.start_us[at], self.end_us[at], self.value[at], self.gap[at])
 
+    def within(self, range_us: tuple[int, int] | None) -> Intervals:
+        """The same cut to a range [us], if there is one, with their value in proportion to time."""
+        if range_us is None:
+            return self
+        start, end = np.maximum(self.start_us, range_us[0]), np.minimum(self.end_us, range_us[1])
+        share = (end - start) / (self.end_us - self.start_us)
+        return self._replace(start_us=start, end_us=end, value=self.value * share).take(end > start)
+
 
 def series_of(samples: pd.DataFrame, file: str, findings: Findings) -> Series:
     """Samples (columns KEYS as far as they are there, `time_us` [us], `value`) in order; of one meter and time the highest.
 
-    Slices of one device repeat its counter, and nearly agree; values that differ are counted in a warning.
+    With a column `lane` each lane is a meter, and several have the same keys. Slices of one device repeat its counter, and
+    nearly agree; values that differ are counted in a warning.
     """
     present = [name for name in KEYS if name in samples]
-    meter = samples.groupby(present, sort=False, observed=True).ngroup().to_numpy(np.int64)
+    told = [*present, "lane"] if "lane" in samples else present
+    meter = samples.groupby(told, sort=False, observed=True).ngroup().to_numpy(np.int64)
     time_us, value = samples["time_us"].to_numpy(np.int64), samples["value"].to_numpy(float)
     known = np.isfinite(value)
     order = np.lexsort((value, time_us, meter))
@@ -74,7 +85,7 @@ def series_of(samples: pd.DataFrame, file: str, findings: Findings) -> Series:
     differ = int((same & (np.diff(value) != 0)).sum())
     leave_out(findings, "blank-figure", int((~known).sum()), file)
     leave_out(findings, "same-time", differ, file)
-    keys = samples[present].drop_duplicates().reset_index(drop=True)
+    keys = samples[told].drop_duplicates().reset_index(drop=True)
     return Series(meter[last], keys.reindex(columns=list(KEYS), fill_value=""), time_us[last], value[last])
 
 
@@ -98,7 +109,10 @@ def counter_meters(
     leave_out(findings, "counter-reset", int((fell & ~jump).sum()), file)
     leave_out(findings, "counter-jump", int(jump.sum()), file)
     gap = lasted > _usual_us(series, at, lasted)
-    return _hourly(series.keys, _within(found._replace(value=count * per_unit, gap=gap).take(~jump), within_us))
+    laid = _laid(series, found._replace(value=count * per_unit, gap=gap).take(~jump)).within(within_us)
+    if np.isfinite(most_per_s):
+        leave_out(findings, "counter-stuck", round(_stuck_us(laid) / HOUR_US), file)
+    return _hourly(series.keys, laid)
 
 
 def gauge_meters(
@@ -109,18 +123,39 @@ def gauge_meters(
     found = _between(series, at, later)
     lasted = found.end_us - found.start_us
     gap = lasted > np.minimum(_usual_us(series, at, lasted), GAUGE_GAP_US)
-    leave_out(findings, "power-gap", int(gap.sum()), file)
     value = (series.value[at] + series.value[later]) / 2 * (lasted / SECOND_US) * per_unit_s
-    return _hourly(series.keys, _within(found._replace(value=value).take(~gap), within_us))
+    laid = _laid(series, found._replace(value=value, gap=gap))
+    leave_out(findings, "power-gap", int(laid.gap.sum()), file)
+    return _hourly(series.keys, laid.take(~laid.gap).within(within_us))
 
 
-def _within(whole: Intervals, range_us: tuple[int, int] | None) -> Intervals:
-    """Intervals cut to a range [us], with their value in proportion to time."""
-    if range_us is None:
-        return whole
-    start, end = np.maximum(whole.start_us, range_us[0]), np.minimum(whole.end_us, range_us[1])
-    share = (end - start) / (whole.end_us - whole.start_us)
-    return whole._replace(start_us=start, end_us=end, value=whole.value * share).take(end > start)
+def _laid(series: Series, found: Intervals) -> Intervals:
+    """Intervals (in order of meters) of which each moment of a device counts once, where several meters have its keys.
+
+    The one with the most samples counts, and where it is silent the others; all get the number of the first.
+    """
+    device = series.keys.groupby(list(KEYS), sort=False, observed=True).ngroup().to_numpy(np.int64)
+    several = np.bincount(device)[device] > 1
+    if not several.any():
+        return found
+    samples = np.bincount(series.meter, minlength=len(device))
+    edges = np.searchsorted(found.meter, np.arange(len(device) + 1))
+    parts = [found.take(~several[found.meter])]
+    for one in np.unique(device[several]):
+        beside = sorted(np.flatnonzero(device == one), key=lambda at: -samples[at])
+        laid = filled([found.take(np.arange(edges[at], edges[at + 1])) for at in beside])
+        parts += [part._replace(meter=np.full_like(part.meter, min(beside))) for part in laid]
+    whole = Intervals(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return whole.take(np.lexsort((whole.start_us, whole.meter)))
+
+
+def _stuck_us(found: Intervals) -> int:
+    """Time [us] in which counters did not move for STUCK_US or more while their device was there."""
+    still = (found.value == 0) & ~found.gap
+    follows = (found.meter[1:] == found.meter[:-1]) & (found.start_us[1:] == found.end_us[:-1])
+    run = np.cumsum(np.append(True, ~(follows & still[1:] & still[:-1]))[: len(still)])
+    lasted = np.bincount(run[still], weights=(found.end_us - found.start_us)[still]) if still.any() else np.zeros(1)
+    return int(lasted[lasted >= STUCK_US].sum())
 
 
 def hourly(meters: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Meters out of answers of Prometheus: series by device, one server and one metric for each, as energy and counts by hour."""
+"""Meters out of answers of Prometheus: series by device, one metric for each, as energy and counts by hour."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pandas as pd
 
 from carbon.core.time import SECOND_US
 from carbon.importers.answers import opened
+from carbon.importers.lanes import Samples, lanes
 from carbon.importers.meters import KEYS, Series, counter_meters, gauge_meters, hourly, series_of
-from carbon.importers.metrics import ABORTED, COUNTER, GPU, MODEL, REPLICA, device_of, is_pod, metric_of, node_of
+from carbon.importers.metrics import ABORTED, COUNTER, GPU, MODEL, REPLICA, UUID, device_of, is_pod, metric_of, node_of
 from carbon.importers.records import HOSTS, MEASURED, METERS, Take, frame
 from carbon.importers.said import leave_out
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 SAMPLES_HELD = 1 << 19
 AHEAD_S, TOO_FAR_S = 60, 300
+MILLISECONDS = 100  # times so many times the present are of another unit
+UNIQUE = UUID[:3]  # labels that tell a device from all others in the world
 # What DCGM writes where it has no value: 2^31 - 16 and 2^47 and the three after each; 2^63 - 16 and above (dcgm_structs.h).
 BLANK_FROM, BLANKS = (
     1e15,
@@ -41,8 +44,9 @@ class Options(NamedTuple):
     """How answers are read.
 
     `node_label`: label that names the node, empty: the usual ones. `metric`: what series without a name are of.
-    `window_us`: what each sample counts back to [us], as of increase(); 0: samples are of the metric itself. `parts`: which
-    are wanted, empty: all. `within_us`: range [us] that meters are cut to. `now_us`: the present.
+    `window_us`: what each sample counts back to [us], as of increase(); 0: samples are of the metric itself, which `raw`
+    says of series without a name. `parts`: which are wanted, empty: all. `within_us`: range [us] that meters are cut to.
+    `now_us`: the present.
     """
 
     now_us: int
@@ -51,6 +55,7 @@ class Options(NamedTuple):
     window_us: int = 0
     parts: tuple[str, ...] = ()
     within_us: tuple[int, int] | None = None
+    raw: bool = False
 
 
 class Meter(NamedTuple):
@@ -71,9 +76,43 @@ class Meter(NamedTuple):
 
 
 def read(path: Path, options: Options, findings: Findings) -> Iterator[Take]:
-    """Meters of a saved answer of query or query_range. Raises InputError for another file."""
+    """Meters of a saved answer of query or query_range. Raises InputError for another file, and for one without a meter."""
     with opened(path, path.name, findings) as answer:
-        yield from read_answers([answer], path.name, options, findings)
+        _require_window(answer, path.name, options, findings)
+        rows = 0
+        for take in read_answers([answer], path.name, options, findings):
+            rows += len(take.meters)
+            yield take
+        if not rows:
+            findings.error("nothing-usable", *_why_none(answer, path.name, options, findings), file=path.name)
+            findings.raise_errors()
+
+
+def _require_window(answer: Answer, name: str, options: Options, findings: Findings) -> None:
+    """Raises InputError where samples of series without a name may be those of increase()."""
+    nameless = sum(not at.labels.get("__name__") for at in answer.series)
+    if options.metric and nameless and not options.window_us and not options.raw:
+        findings.error(
+            "no-window", f"has series without a name ({nameless:,}), and --metric does not tell what a sample counts",
+            "give --window 1h for those of increase(…[1h]), or --window raw for those of the counter itself", file=name,
+        )  # fmt: skip
+        findings.raise_errors()
+
+
+def _why_none(answer: Answer, name: str, options: Options, findings: Findings) -> tuple[str, str]:
+    """What is wrong with an answer that no meter came of, and how to mend it."""
+    times = [answer.samples(at)[0] for at in answer.series if at.size]
+    first = min((float(time.min()) for time in times), default=0.0)
+    codes = {finding.code for finding in findings if finding.file == name}
+    if not times:
+        return "has no samples: nothing was counted", "look at its query and its times"
+    if first > MILLISECONDS * options.now_us / SECOND_US:
+        return "has times that look like milliseconds: nothing was counted", "give them in seconds, as the API does"
+    if first > options.now_us / SECOND_US + TOO_FAR_S:
+        return "has samples of the future alone: nothing was counted", "set the clocks of both machines (NTP)"
+    if "lone-sample" in codes:
+        return "has one sample of a meter: nothing tells since when it counts", "save an answer of query_range"
+    return "has nothing that could be counted", "see the warnings beside this, and its query"
 
 
 def read_answers(answers: Sequence[Answer], name: str, options: Options, findings: Findings) -> Iterator[Take]:
@@ -131,21 +170,31 @@ def _nothing(answers: Iterable[Answer], name: str, findings: Findings) -> None:
 
 
 def _chosen(meters: Iterable[Meter], name: str, findings: Findings) -> list[list[Meter]]:
-    """Series of each device of one server and one metric, by device; processors and memory by node."""
+    """Series of each device of one metric, by device; processors and memory by node."""
     groups: dict[Group, list[Meter]] = defaultdict(list)
     for meter in meters:
         device = "" if meter.metric.part == "cpu" else meter.device
         groups[meter.node, meter.metric.part, device, meter.model].append(meter)
-    held = replicas = 0
-    chosen = []
-    for key in sorted(groups):
-        best = _best(groups[key])
-        one = _one_server(best)
-        held, replicas = held + len(groups[key]) - len(best), replicas + len(best) - len(one)
-        chosen.append(one)
+    chosen = [_best(groups[key]) for key in sorted(groups)]
+    held = sum(map(len, groups.values())) - sum(map(len, chosen))
     leave_out(findings, "held-already", held, name)
-    leave_out(findings, "replica-series", replicas, name)
+    _tell_of_places(chosen, name, findings)
     return chosen
+
+
+def _tell_of_places(chosen: Iterable[list[Meter]], name: str, findings: Findings) -> None:
+    """A warning for each accelerator, by its UUID, that is of more than one node."""
+    places: dict[str, set[str]] = defaultdict(set)
+    for meter in (meter for group in chosen for meter in group if meter.metric.part == "gpu"):
+        if meter.device in {meter.at.labels.get(label) for label in UNIQUE}:
+            places[meter.device].add(meter.node)
+    told = {finding.value for finding in findings if finding.code == "two-places"}
+    for uuid in sorted(uuid for uuid, nodes in places.items() if len(nodes) > 1 and uuid not in told):
+        findings.warning(
+            "two-places", f"one device in two places ({', '.join(sorted(places[uuid]))}): counted on each",
+            "nothing to do if it was moved; else leave the label out that is wrong, or name the right one with --node-label",
+            file=name, value=uuid,
+        )  # fmt: skip
 
 
 def _best(group: list[Meter]) -> list[Meter]:
@@ -155,17 +204,6 @@ def _best(group: list[Meter]) -> list[Meter]:
         count[meter.metric.rank] += meter.at.size
     ranks = [rank for rank in sorted(count) if count[rank] > 1] or sorted(count)
     return [meter for meter in group if meter.metric.rank == ranks[0]]
-
-
-def _one_server(group: list[Meter]) -> list[Meter]:
-    """Those of the server with the most samples of each device, of servers that write a label of REPLICA."""
-    count: Counter[tuple[str, tuple[str, ...]]] = Counter()
-    for meter in group:
-        count[meter.device, _server(meter)] += meter.at.size
-    most: dict[str, tuple[str, ...]] = {}
-    for device, server in sorted(count, key=lambda key: (-count[key], key)):
-        most.setdefault(device, server)
-    return [meter for meter in group if _server(meter) == most[meter.device]]
 
 
 def _server(meter: Meter) -> tuple[str, ...]:
@@ -225,7 +263,28 @@ def _sampled(meters: Sequence[Meter], name: str, options: Options, findings: Fin
     columns = {column: pd.Categorical.from_codes(*_coded(keys[column], row[good])) for column in KEYS}
     time_us = np.rint(time_s[good] * SECOND_US).astype(np.int64)
     samples = pd.DataFrame({**columns, "time_us": time_us, "value": np.where(blank, np.nan, value)[good]})
+    if not options.window_us:
+        samples["lane"] = _lanes(meters, keys, samples, row[good], name, findings)
     return series_of(samples, name, findings)
+
+
+def _lanes(
+    meters: Sequence[Meter], keys: pd.DataFrame, samples: pd.DataFrame, row: NDArray[np.int64], name: str, findings: Findings
+) -> NDArray[np.int64]:  # fmt: skip
+    """Number of the lane of each sample within its device; how many series there are beside another is counted."""
+    device = keys.groupby(list(KEYS), sort=False).ngroup().to_numpy().astype(np.int64)
+    server = pd.factorize(pd.Series([" ".join(_server(meter)) for meter in meters]))[0]
+    known = np.isfinite(samples["value"].to_numpy(float))
+    gauge = meters[0].metric.kind != COUNTER
+    value = np.zeros(known.sum()) if gauge else samples["value"].to_numpy(float)[known]
+    lane = np.zeros(len(row), np.int64)
+    lane[known] = lanes(
+        Samples(samples["time_us"].to_numpy(np.int64)[known], value, row[known]), device, server.astype(np.int64)
+    )
+    servers = pd.Series(server).groupby(device).nunique().to_numpy() - 1
+    beside = pd.Series(lane).groupby(device[row]).max().reindex(range(len(servers)), fill_value=0).to_numpy()
+    leave_out(findings, "replica-series", int(np.maximum(servers, beside).sum()), name)
+    return lane
 
 
 def _coded(texts: pd.Series, row: NDArray[np.int64]) -> tuple[NDArray[np.int64], pd.Index]:

@@ -31,6 +31,10 @@ LEFT_OUT = {
         "counters began again: what they counted between their last sample and that is lost",
         "nothing to do: what they show since then counts",
     ),
+    "counter-stuck": (
+        "hours in which counters of energy stood still for an hour or more while their device was there: counted as nothing",
+        "see that the exporter still reads the device; a device that is on draws power",
+    ),
     "cut-row": ("rows of another number of cells were left out", "they may be cut off, or of another program"),
     "empty-day": ("days without a request were left out", "a day of more than 90 days ago may be forgotten, not empty"),
     "far-clock": (
@@ -104,8 +108,9 @@ LEFT_OUT = {
     ),
     "unknown-record": ("records of another kind were left out", FEW),
     "replica-series": (
-        "series of a second server that scrapes the same devices were left out: the one with more samples counts",
-        "nothing to do: one of them is enough",
+        "series of a second server or exporter tell of the same device: the one with more samples counts, and the other fills "
+        "where it is silent",
+        "nothing to do: each moment counts once",
     ),
     "same-time": (
         "samples of one meter and time with different values: the highest was taken",

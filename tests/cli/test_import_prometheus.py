@@ -145,6 +145,60 @@ def test_a_foreign_file_is_one_line_and_keeps_nothing(project: Project, tmp_path
     assert project.csv("import", "list").empty
 
 
+@pytest.mark.parametrize(("found", "said"), [
+    ([], "has no samples"),
+    ([series(ENERGY, [(0, 5e6)])], "has one sample of a meter"),
+    ([series(ENERGY, [(1e12, 5e6), (1.00000006e12, 6e6)])], "look like milliseconds"),
+    ([series(ENERGY, [(1e10, 5e6), (1e10 + 60, 6e6)])], "of the future alone"),
+])  # fmt: skip
+def test_a_file_with_nothing_in_it_is_an_error_and_keeps_nothing(
+    project: Project, tmp_path: Path, found: list[object], said: str
+) -> None:
+    path = tmp_path / "answer.json"
+    path.write_text(json.dumps(answer(found)), encoding="utf-8")
+    result = project.run("import", "prometheus", str(path))
+    assert (result.code, result.out) == (1, "")
+    assert said in result.err
+    assert imported(project) == {}
+    assert project.csv("import", "list").empty
+
+
+def test_a_server_with_nothing_is_an_error(project: Project) -> None:
+    with Server(lambda *_: Reply(200, json.dumps(answer([])))) as server:
+        words = "import", "prometheus", "--url", server.url, "--from", "2024-06-01", "--to", "2024-06-02"
+        result = project.run(*words)
+    assert (result.code, result.out) == (1, "")
+    assert "error: " in result.err
+    assert "the server has none of the metrics that are read" in result.err
+
+
+def test_a_slow_server_is_told_of(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("carbon.grid.providers.client.SLOW_S", 0.1)
+
+    def late(path: str, form: dict[str, str], headers: Mapping[str, str]) -> Reply:
+        time.sleep(0.4)
+        return Present().answer(path, form, headers)
+
+    with Server(late) as server:
+        words = "import", "prometheus", "--url", server.url, "--from", "2024-06-01", "--to", "2024-06-02"
+        result = project.run(*words)
+    assert result.code == 0, result.text
+    assert "the server has not answered for 0 s; it is given 120 s" in result.err
+
+
+def test_saved_increases_need_their_window(project: Project, tmp_path: Path) -> None:
+    path = tmp_path / "answer.json"
+    hours = [series("", [(0, 1.4e9), (3_600, 1.5e9)], Hostname="a", UUID="GPU-1")]
+    path.write_text(json.dumps(answer(hours)), encoding="utf-8")
+    result = project.run("import", "prometheus", str(path), "--metric", ENERGY)
+    assert (result.code, result.out) == (1, "")
+    assert "give --window 1h" in result.err
+    for window, kwh in (("1h", 2.9e9 / 3.6e9), ("raw", 0.1e9 / 3.6e9)):
+        table = project.csv("import", "prometheus", str(path), "--metric", ENERGY, "--window", window)
+        assert (table["energy_kwh"] - table["host_kwh"]).tolist() == pytest.approx([kwh], rel=1e-6)
+        project.run("import", "remove", "answer.json")
+
+
 def test_an_unknown_node_is_named_and_can_be_left_out(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "answer.json"
     path.write_text(json.dumps(answer([series(ENERGY, every([0, 1e6]), Hostname="zz-9")])))

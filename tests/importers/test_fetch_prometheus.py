@@ -6,8 +6,11 @@ import base64
 import json
 import logging
 import re
+import socket
+import threading
 import time
 import traceback
+from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -254,6 +257,59 @@ def test_a_clock_that_is_a_little_off_is_a_warning(case: Case) -> None:
 def test_a_server_that_is_not_there(case: Case) -> None:
     with pytest.raises(InputError, match="cannot be reached"):
         case.take("2026-10-01", "2026-10-02", url="http://127.0.0.1:9")
+
+
+class Dripping:
+    """A server that sends a byte of head or body now and then for as long as somebody listens; or nothing at all."""
+
+    def __init__(self, head: bytes) -> None:
+        self._head, self.asked, self.open = head, 0, 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                taken, _ = self._socket.accept()
+                self.asked, self.open = self.asked + 1, self.open + 1
+                threading.Thread(target=self._drip, args=(taken,), daemon=True).start()
+
+    def _drip(self, taken: socket.socket) -> None:
+        with suppress(OSError), taken:
+            taken.sendall(self._head)
+            while self._head:
+                taken.sendall(b" ")
+                time.sleep(0.05)
+            while taken.recv(1 << 16):
+                pass
+        self.open -= 1
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._socket.close()
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: ", b""])
+def test_a_server_that_drips_or_never_answers_is_given_up(case: Case, head: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("carbon.grid.providers.client.SLOW_S", 0.2)
+    told: list[tuple[float, float]] = []
+    dripping = Dripping(head)
+    named = {"import.prometheus.url": dripping.url, "grid.providers.pace": 0.0, "grid.providers.retries": 1.0}
+    settings = load(case.folder, {**named, "grid.providers.timeout_s": 1.0}, {})  # type: ignore[dict-item]
+    began = time.monotonic()
+    given = fetch(settings, START, START + DAY_US, Findings(), NOW, ("gpu",), None, {}, lambda *times: told.append(times))
+    try:
+        with pytest.raises(InputError, match=r"did not answer in time, after 2 tries"):
+            list(given)
+        assert 1.5 < time.monotonic() - began < 8
+        assert dripping.asked == 2
+        assert set(told) == {(0.2, 2.0)}
+        if head.endswith(b"\n\r\n"):  # within a head there is nothing yet that could be cut
+            time.sleep(0.5)
+            assert dripping.open == 0
+    finally:
+        dripping.close()
 
 
 def test_a_node_that_nobody_knows_is_named_and_nothing_is_kept(case: Case) -> None:

@@ -283,11 +283,22 @@ def test_increase_of_windows_once_whatever_their_border() -> None:
     assert len(findings) == 0
 
 
+def test_series_without_a_name_need_to_say_what_a_sample_counts() -> None:
+    found = series("", every([2.5e9, 2.6e9], HOUR_S), Hostname="a", UUID="GPU-1")
+    with pytest.raises(InputError, match=r"give --window 1h .* or --window raw") as caught:
+        meters(found, options=NOW._replace(metric=ENERGY))
+    assert [finding.code for finding in caught.value.findings] == ["no-window"]
+    rows, _ = meters(found, options=NOW._replace(metric=ENERGY, raw=True))
+    assert rows["value"].sum() * 3.6e9 == pytest.approx(1e8)
+    rows, _ = meters(series(ENERGY, every([0, 1e8])), options=NOW._replace(metric=ENERGY))  # it has a name
+    assert len(rows) == 1
+
+
 def test_a_vector_of_a_counter_is_one_sample_and_says_so() -> None:
     vector = {"metric": {"__name__": ENERGY, "Hostname": "a", "UUID": "GPU-1"}, "value": [START + 0.5, "8.6e9"]}
-    rows, _, findings = take(json.dumps({"status": "success", "data": {"resultType": "vector", "result": [vector]}}))
-    assert rows.empty
-    assert [finding.code for finding in findings] == ["lone-sample"]
+    with pytest.raises(InputError, match="has one sample of a meter") as caught:
+        take(json.dumps({"status": "success", "data": {"resultType": "vector", "result": [vector]}}))
+    assert [finding.code for finding in caught.value.findings] == ["nothing-usable", "lone-sample"]
 
 
 def test_samples_of_the_future_are_left_out() -> None:
@@ -344,6 +355,11 @@ WHOLE = json.dumps(answer([series(ENERGY, every([k * 1e6 for k in range(50)])), 
     (WHOLE.replace('"6000000.0"', '"six"'), "wrong-format", "samples"),
     (WHOLE.replace('"6000000.0"', '"6", "7"'), "wrong-format", "samples"),
     (WHOLE.encode().replace(b"GPU-2", b"GPU-\xff"), "unreadable", "UTF-8"),
+    ("[" * 100_000, "unreadable", "nested too deep"),
+    ("[]", "nothing-usable", "has no samples"), (json.dumps(answer([])), "nothing-usable", "has no samples"),
+    (json.dumps(answer([series(ENERGY, [(100 * 86_400, 1), (100 * 86_400 + 60, 2)])])), "nothing-usable", "of the future alone"),
+    (json.dumps(answer([series(ENERGY, [(999 * START, 1), (999 * START + 60_000, 2)])])), "nothing-usable", "milliseconds"),
+    (json.dumps(answer([series(ENERGY, every(["NaN", "NaN"]))])), "nothing-usable", "nothing that could be counted"),
     (json.dumps(answer([series("up", every([1, 1]))])), "no-metric", "has no series that is read"),
 ])  # fmt: skip
 def test_what_is_no_whole_answer_is_refused(text: str | bytes, code: str, said: str) -> None:
@@ -380,13 +396,14 @@ def judged(samples: list[tuple[int, int]]) -> dict[int, Fraction]:
 
 @given(st.lists(scrapes(), min_size=1, max_size=4), st.integers(1, 5), st.randoms(use_true_random=False))
 def test_hours_of_many_devices_are_what_a_slow_sum_says(found: list[list[tuple[int, int]]], pods: int, chance: Any) -> None:
-    """Devices whose samples are dealt out to pods at random, in any order of series."""
+    """Devices whose samples are dealt out to pods that follow one another, in any order of series."""
     dealt = []
     for device, samples in enumerate(found):
-        hands: dict[int, Samples] = defaultdict(list)
-        for sample in samples:
-            hands[chance.randrange(pods)].append(sample)
-        dealt += [series(ENERGY, hand, UUID=f"GPU-{device}", pod=str(pod)) for pod, hand in hands.items()]
+        cuts = [0, *sorted(chance.randint(0, len(samples)) for _ in range(pods - 1)), len(samples)]
+        hands = [samples[start:end] for start, end in pairwise(cuts)]
+        dealt += [series(ENERGY, hand, UUID=f"GPU-{device}", pod=str(pod)) for pod, hand in enumerate(hands) if hand]
+    if all(len(samples) < 2 for samples in found):
+        return
     chance.shuffle(dealt)
     rows, _ = meters(*dealt)
     hours = (rows["start_us"] // 1_000_000 - START) // HOUR_S

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     Headers = Mapping[str, str] | None
     Kept = Callable[[int, str], bool]
     Reply = tuple[int, Mapping[str, str], bytes]
+    _Held = Callable[[requests.Response], None]
 
 T = TypeVar("T")
 AGENT = {"User-Agent": "carbon-ledger", "Accept-Encoding": "gzip, deflate"}
@@ -34,6 +36,8 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 LONGEST_PATIENCE_S = 600.0
 CONNECT_S = 10.0
 LARGEST_BYTES = 256 * 1024 * 1024
+# An answer that is saved may last this many time-outs in all, whatever it drips; one that lasts so long [s] is told of.
+MOST_TIMEOUTS, SLOW_S = 2, 5.0
 SILENCES = 5  # an answer may drip, but not for longer than this many time-outs
 _EXCERPT = 160
 MENDS = {
@@ -80,10 +84,12 @@ class Client:
     def __init__(
         self, name: str, url: str, secrets: Mapping[str, str] | None = None, manners: Manners | None = None,
         sleep: Callable[[float], object] | None = None, mends: Mapping[str, str] = MENDS,
+        slow: Callable[[float, float], None] | None = None,
     ) -> None:  # fmt: skip
         """`url`: base address; `secrets`: by name; `sleep`: how to wait [s] (default: until `stop` is called at most).
 
-        `mends`: what to do about each kind of refusal of MENDS.
+        `mends`: what to do about each kind of refusal of MENDS; `slow`: is told of an answer to `save` that lasts: for how
+        long [s] it does, and for how long [s] it may.
         """
         self.name, self.url, self.secrets = name, url.rstrip("/"), dict(secrets or {})
         self.hider = Hider(value for name, value in self.secrets.items() if name != "user")
@@ -91,6 +97,7 @@ class Client:
         self._mends = {code: mend.replace("{name}", name) for code, mend in mends.items()}
         self._manners = manners or Manners()
         self._sleep = sleep or self.stopped.wait
+        self._slow = slow
         self._lock = threading.Lock()
         self._next_at = 0.0
         self._sessions = threading.local()
@@ -141,7 +148,7 @@ class Client:
         """Write to a file what a form that is sent to a path brings; the headers of the answer. Raises ProviderError."""
 
         def attempt() -> Mapping[str, str]:
-            status, told, body = self._answer(lambda: self._send(path, form, headers, file), path)
+            status, told, body = self._answer(lambda: self._in_time(path, form, headers, file), path)
             if status != requests.codes.ok:
                 self._refuse(status, told, self._decoded(body, secret=False), path)
             return told
@@ -230,17 +237,35 @@ class Client:
             raise _PassingError("unreadable", "answered with something that is no text in UTF-8") from None
         return text if secret else self.hider.clean(text)
 
-    def _send(self, path: str, form: Params, headers: Headers, file: Path) -> Reply:
+    def _in_time(self, path: str, form: Params, headers: Headers, file: Path) -> Reply:
+        """As `_send`, and given up after MOST_TIMEOUTS: time-outs of a connection begin again with each byte that drips."""
+        limit_s, began = MOST_TIMEOUTS * self._manners.timeout_s, time.monotonic()
+        file.unlink(missing_ok=True)  # one that was given up may still write to the file that it has open
+        session = self._session()
+        sending = _Sending(lambda held: self._send(session, path, form, headers, file, held))
+        if not sending.ended.wait(min(SLOW_S, limit_s)) and self._slow is not None and limit_s > SLOW_S:
+            self._slow(SLOW_S, limit_s)
+        if not sending.ended.wait(max(0.0, limit_s - (time.monotonic() - began))):
+            sending.give_up()
+            self._sessions.one = None
+            raise requests.Timeout
+        return sending.reply()
+
+    def _send(
+        self, session: requests.Session, path: str, form: Params, headers: Headers, file: Path, held: _Held
+    ) -> Reply:
         """Status and headers of the answer to a form, its body in a file; the body of one that is no success."""
         limits = self._manners
-        with self._session().post(
+        with session.post(
             f"{self.url}{path}", data=dict(form), auth=_Headers(headers or {}), stream=True,
             timeout=(min(CONNECT_S, limits.timeout_s), limits.timeout_s), allow_redirects=False,
-        ) as answer, file.open("wb") as kept:  # fmt: skip
+        ) as answer:  # fmt: skip
+            held(answer)  # which ends what was given up before it takes the file of the next try
             if answer.status_code != requests.codes.ok:
                 return answer.status_code, answer.headers, next(answer.iter_content(1 << 16), b"")
-            for piece in answer.iter_content(1 << 20):
-                kept.write(piece)
+            with file.open("wb") as kept:
+                for piece in answer.iter_content(1 << 20):
+                    kept.write(piece)
             return answer.status_code, answer.headers, b""
 
     def _exchange(self, path: str, params: Params, headers: Headers) -> Reply:
@@ -277,6 +302,46 @@ class Client:
         words = " ".join(_words(said)) if isinstance(said, dict) else text
         words = " ".join(words.split())
         return words if len(words) <= _EXCERPT else f"{words[:_EXCERPT]}…"
+
+
+class _Sending:
+    """A request in a thread of its own, that may be given up whatever it waits for."""
+
+    def __init__(self, send: Callable[[_Held], Reply]) -> None:
+        self.ended, self._over, self._lock = threading.Event(), False, threading.Lock()
+        self._answer: requests.Response | None = None
+        self._reply: Reply | None = None
+        self._fault: BaseException | None = None
+        threading.Thread(target=self._run, args=(send,), daemon=True).start()
+
+    def _run(self, send: Callable[[_Held], Reply]) -> None:
+        try:
+            self._reply = send(self._hold)
+        except BaseException as error:  # it is raised again where the reply is asked for
+            self._fault = error
+        self.ended.set()
+
+    def _hold(self, answer: requests.Response) -> None:
+        with self._lock:
+            self._answer = answer
+        if self._over:
+            raise requests.Timeout
+
+    def give_up(self) -> None:
+        """End what still reads, so that no thread is left behind."""
+        with self._lock:
+            self._over, answer = True, self._answer
+        if answer is not None:
+            with suppress(OSError, ValueError, AttributeError):
+                answer.raw.shutdown()
+
+    def reply(self) -> Reply:
+        """What came of it. Raises what the request raised."""
+        if self._fault is not None:
+            raise self._fault
+        if self._reply is None:
+            raise requests.ConnectionError("no answer")
+        return self._reply
 
 
 class _Headers(requests.auth.AuthBase):
