@@ -182,7 +182,9 @@ def require_files(files: Sequence[Path]) -> None:
     """Raise NotFoundError for the first that is not there, UsageError for what is no file."""
     for path in files:
         if path.exists() and not path.is_file():
-            what = "a folder: name the files in it" if path.is_dir() else "no file that can be read twice: save it as one"
+            what = (
+                "a folder: name the files in it" if path.is_dir() else "no file that can be read twice: save it as one"
+            )
             raise UsageError(f"{path} is {what}")
         if not path.is_file():
             raise NotFoundError(f"no file {path}; check the path, which is relative to the present folder")

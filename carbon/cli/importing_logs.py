@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from carbon.cli.common import Format, FormatOption, guarded, settings_of
-from carbon.cli.importing import FilesArgument, NodeOption, SkipOption, ZoneOption, import_files
+from carbon.cli.importing import FilesArgument, NodeOption, SkipOption, ZoneOption, import_files, require_files
 
 OneNodeOption = Annotated[
     str, typer.Option("--node", metavar="NODE", help="Node that the files are of; else as they say.")
@@ -44,7 +44,8 @@ def codecarbon(
     zone = require_zone(tz or settings.text("inputs.time_zone"))
     import_files(
         settings, "codecarbon", files, {"node": node, "tz": zone},
-        lambda path, findings: read(path, Options(node or path.stem, zone), findings), format, skip_unknown=skip_unknown,
+        lambda path, findings: read(path, Options(node or path.stem, zone), findings), format,
+        skip_unknown=skip_unknown,
     )  # fmt: skip
 
 
@@ -76,10 +77,15 @@ def focus(
 ) -> None:  # fmt: skip
     """Hours of rented machines from billing rows (FOCUS, CSV or Parquet); the profile of each node says what they took."""
     from carbon.importers.focus import BUSY, Options, read
+    from carbon.importers.mixed import Others
 
+    require_files(files)
     settings = settings_of(context)
     chosen = Options(tag, busy, str(settings.path("hardware.profiles")))
+    told = {"tag": tag, "busy": str(BUSY if busy is None else busy)}
+    others = Others(settings.path("inputs.imported"), files, told["busy"])
     import_files(
-        settings, "focus", files, {"tag": tag, "busy": str(BUSY if busy is None else busy)},
-        lambda path, findings: read(path, chosen, findings), format, skip_unknown=skip_unknown,
+        settings, "focus", files, told,
+        lambda path, findings: others.apart(read(path, chosen, findings), path.name, findings),
+        format, skip_unknown=skip_unknown,
     )  # fmt: skip

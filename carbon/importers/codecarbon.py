@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from carbon.core.time import SECOND_US
+from carbon.core.time import HOUR_US, SECOND_US, split
 from carbon.grid.tables import zones
+from carbon.importers.encoded import in_utf8
 from carbon.importers.localtime import Clocks
 from carbon.importers.meters import J_PER_KWH, hourly
 from carbon.importers.records import HOSTS, MEASURED, METERS, Take, frame
@@ -37,6 +38,8 @@ NEEDED = ("timestamp", "run_id", "duration", "energy_consumed")
 PARTS = ("cpu_energy", "gpu_energy", "ram_energy")
 POWERS = ("cpu_power", "gpu_power", "ram_power")
 CUMULATIVE = ("energy", "gpu", "cpu")
+MOST_KW = 150.0  # a rack of 72 devices draws up to 142 kW (NVIDIA GB300 NVL72, 2025)
+STEADY_S = 2.0  # how far apart rows of a run, whose times are whole seconds, may have its beginning
 SAME = 0.02  # how far mean power x time may be from energy without PUE
 _GPUS = re.compile(r"(\d+) x (.+?)(?=\d+ x |$)")
 
@@ -49,7 +52,7 @@ class Options(NamedTuple):
 
 
 def read(path: Path, options: Options, findings: Findings) -> Iterator[Take]:
-    """Energy [kWh] at the IT load of runs by hour, part by part in the order of the file.
+    """Energy [kWh] at the IT load of runs part by part in the order of the file.
 
     Of a run that wrote several rows each adds what it used since the one before, over that time. What tracked a machine is
     a meter of the whole node, and runs at one time count once; what tracked a process adds up. Rows with fewer cells than the
@@ -57,15 +60,16 @@ def read(path: Path, options: Options, findings: Findings) -> Iterator[Take]:
     """
     held, count, clocks = pd.DataFrame(), 0, Clocks(options.zone)
     mend = "give the emissions.csv that CodeCarbon wrote, with its header"
-    for table in read_blocks(path, _needed, (), findings, mend):
+    for table in in_utf8(read_blocks(path, _needed, (), findings, mend), path, findings):
         rows = _rows(table, clocks, count, path.name, findings)
         count += table.rows.num_rows
-        together = pd.concat([held, rows], ignore_index=True) if len(held) else rows
+        together = _in_order(pd.concat([held, rows], ignore_index=True) if len(held) else rows)
         steps = _steps(together, path.name, findings)
         held = together.drop_duplicates("run", keep="last")[lambda found: ~found["run"].str.startswith("#")].assign(
             new=False
         )
-        yield Take(hourly(_meters(steps, options.node)), hosts=_hosts(table, options.node))
+        _tell_of_power(steps, path.name, findings)
+        yield Take(_days(_meters(steps, options.node)), hosts=_hosts(table, options.node))
 
 
 def _needed(names: Sequence[str]) -> str:
@@ -84,6 +88,10 @@ def _rows(table: Table, clocks: Clocks, count: int, file: str, findings: Finding
     consumed = _column(table, "energy_consumed")
     duration = _column(table, "duration")
     leave_out(findings, "blank-figure", int((known & ~np.isfinite(consumed)).sum()), file)
+    below, timeless = known & (consumed < 0), known & (consumed > 0) & (duration <= 0)
+    leave_out(findings, "negative-energy", int(below.sum()), file)
+    leave_out(findings, "no-duration", int(timeless.sum()), file)
+    known &= ~(below | timeless)
     pue = _pue(table, consumed, duration)
     leave_out(findings, "pue-taken-out", int((pue > 1).sum()), file)
     run = table.text(("run_id",)).to_pandas().fillna("").astype(str).to_numpy()
@@ -95,7 +103,7 @@ def _rows(table: Table, clocks: Clocks, count: int, file: str, findings: Finding
         {
             "run": np.where(run == "", number, run), "process": _words(table, "tracking_mode") == "process",
             "product": _words(table, "project_name"), "end_us": when.us, "duration": duration, "energy": energy,
-            "gpu": energy * share, "cpu": energy * (1 - share), "new": True,
+            "gpu": energy * share, "cpu": energy * (1 - share), "new": True, "row": count + 2 + np.arange(len(run)),
         }
     )  # fmt: skip
     return rows[known & np.isfinite(consumed)]
@@ -132,6 +140,37 @@ def _steps(rows: pd.DataFrame, file: str, findings: Findings) -> pd.DataFrame:
     first = np.ceil(rows["end_us"] / SECOND_US - rows["duration"].fillna(0.0)) * SECOND_US  # times are whole seconds
     rows["start_us"] = np.minimum(before["end_us"].where(goes_on, first), second).astype(np.int64)
     return rows[rows["new"].to_numpy(bool) & rows["energy"].gt(0).to_numpy()]
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows run by run: where all of a run have one beginning by their duration, without what rows before them hold."""
+    run = rows.groupby("run", sort=False).ngroup()
+    began_s = (rows["end_us"] / SECOND_US - rows["duration"]).groupby(run)
+    steady = (began_s.transform("max") - began_s.transform("min")).le(STEADY_S) & rows["duration"].notna()
+    rows = rows.iloc[np.lexsort((rows["duration"].where(steady, 0.0), run))]
+    told = (~rows["new"][::-1]).groupby(rows["run"][::-1]).cummax()[::-1]
+    return rows[~(rows["new"] & told & steady.reindex(rows.index))]
+
+
+def _tell_of_power(steps: pd.DataFrame, file: str, findings: Findings) -> None:
+    """A warning for each row whose mean power [kW] no machine draws."""
+    power_kw = steps["energy"] / ((steps["end_us"] - steps["start_us"]) / HOUR_US)
+    for row, kw in zip(steps["row"][power_kw > MOST_KW], power_kw[power_kw > MOST_KW], strict=True):
+        findings.warning(
+            "power-high", f"its run drew {kw:,.0f} kW in the mean, more than a rack of machines ({MOST_KW:g} kW)",
+            "look whether energy_consumed is in kWh and duration in seconds", file=file, row=int(row),
+        )  # fmt: skip
+
+
+def _days(meters: pd.DataFrame) -> pd.DataFrame:
+    """Meters within an hour joined; longer ones as they are but cut at days, so that of two files the longer row stays whole."""
+    within = meters["start_us"] // HOUR_US == (meters["end_us"] - 1) // HOUR_US
+    long = meters[~within].reset_index(drop=True)
+    start, end = (long[name].to_numpy(np.int64) for name in ("start_us", "end_us"))
+    row, _, first, last = split(start, end, "day")
+    share = (last - first) / (end - start)[row]
+    cut = long.iloc[row].assign(start_us=first, end_us=last, value=long["value"].to_numpy()[row] * share)
+    return pd.concat([hourly(meters[within]), cut], ignore_index=True).astype(dict(METERS))
 
 
 def _meters(steps: pd.DataFrame, node: str) -> pd.DataFrame:

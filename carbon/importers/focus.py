@@ -18,10 +18,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from carbon.core.findings import WARNING
 from carbon.core.time import HOUR_US, SECOND_US
 from carbon.hardware.names import Instance, instance_of, provider_of
+from carbon.importers.encoded import in_utf8
 from carbon.importers.kinds import likeness
 from carbon.importers.localtime import Clocks
+from carbon.importers.mixed import Above
 from carbon.importers.ordinals import Ordinals, hashes
 from carbon.importers.records import EVENTS, HOSTS, Take, frame
 from carbon.importers.said import leave_out
@@ -103,8 +106,11 @@ def read(path: Path, options: Options, findings: Findings) -> Iterator[Take]:
     """
     left: defaultdict[str, Left] = defaultdict(Left)
     ordinals, unknown, parts, paid = Ordinals(), defaultdict[str, float](float), set[str](), 0.0
+    alike, above, count = Ordinals(), Above(), 0
     for block in _blocks(path, findings):
-        rows = _measured(block)
+        rows = _measured(_first_alike(block.assign(row=count + 2 + np.arange(len(block))), alike, path.name, findings))
+        count += len(block)
+        _tell_of_cells(rows, path.name, findings)
         paid += float(rows["cost"].abs().sum())
         rows["instance"] = _instances(rows, options.own)
         reason = _reason(rows)
@@ -114,7 +120,10 @@ def read(path: Path, options: Options, findings: Findings) -> Iterator[Take]:
             unknown[str(name)] += float(hours)
         taken = rows[reason == ""].reset_index(drop=True)
         parts |= set(taken["resourceid"][taken["host_share"].lt(1)])
-        yield Take(events=_events(taken, options, ordinals, path.name, findings), hosts=_hosts(taken))
+        events = _events(taken, options, ordinals, path.name, findings)
+        above.add(taken["row"], events)
+        yield Take(events=events, hosts=_hosts(taken))
+    above.refuse(path.name, findings)
     leave_out(findings, "part-machine", len(parts), path.name)
     _tell(left, unknown, paid, path.name, findings)
     if options.busy is None:
@@ -130,7 +139,7 @@ def _blocks(path: Path, findings: Findings) -> Iterator[pd.DataFrame]:
     if parquet:
         yield from _parquet(path, mend, findings)
         return
-    for table in read_blocks(path, _lacking, (), findings, mend):
+    for table in in_utf8(read_blocks(path, _lacking, (), findings, mend), path, findings):
         columns = {name: table.text((name,)).to_pandas() for name in (*NEEDED, *OPTIONAL) if table.has((name,))}
         yield pd.DataFrame(columns).fillna("").astype("str")
 
@@ -176,9 +185,38 @@ def _as_text(column: pa.Array) -> list[str]:
     return ["" if value is None else str(value) for value in column.to_pylist()]
 
 
+def _first_alike(rows: pd.DataFrame, alike: Ordinals, file: str, findings: Findings) -> pd.DataFrame:
+    """Rows without those that are alike in all cells to one before in the file."""
+    cells = rows.drop(columns="row").reindex(columns=[*NEEDED, *OPTIONAL], fill_value="")
+    again = (alike.places(hashes(cells)) > 0) & cells["chargecategory"].str.lower().eq("usage").to_numpy(bool)
+    leave_out(findings, "row-alike", int(again.sum()), file)
+    return rows[~again].reset_index(drop=True)
+
+
+def _tell_of_cells(rows: pd.DataFrame, file: str, findings: Findings) -> None:
+    """Warnings for quantities of time that are no numbers, with their rows; and of times without an offset."""
+    leave_out(findings, "no-offset", int(rows["naive"].sum()), file)
+    wrong = rows[rows["per_unit"].notna() & rows["hours"].isna() & rows["quantity"].str.strip().ne("")]
+
+    def describe(place: int) -> dict[str, object]:
+        value = wrong["quantity"].iloc[place]
+        mend = (
+            "write a decimal point, not a decimal comma" if "," in value else "look at the bill; its row was left out"
+        )
+        return {
+            "problem": "is no number",
+            "mend": mend,
+            "row": int(wrong["row"].iloc[place]),
+            "column": "quantity",
+            "value": value,
+        }
+
+    findings.each(WARNING, "no-number", file, range(len(wrong)), describe)
+
+
 def _measured(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with `start_us`, `end_us` (exclusive), `hours` of machines (NaN where not in hours) and `cost`."""
-    rows = rows.reindex(columns=[*NEEDED, *OPTIONAL], fill_value="")
+    rows = rows.reindex(columns=["row", *NEEDED, *OPTIONAL], fill_value="")
     start, end = (
         stamps(pa.array(rows[f"chargeperiod{name}"], pa.string()), Clocks("UTC")) for name in ("start", "end")
     )
@@ -187,6 +225,7 @@ def _measured(rows: pd.DataFrame) -> pd.DataFrame:
     cost = rows["effectivecost"].where(rows["effectivecost"].ne(""), rows["billedcost"])
     rows = rows.assign(
         start_us=start.us, end_us=end.us, known=~(start.bad | end.bad) & (end.us > start.us), per_unit=per_unit,
+        quantity=rows[f"{kind}quantity"], naive=start.naive | end.naive,
         hours=_number(rows[f"{kind}quantity"]) * per_unit, cost=_number(cost).fillna(0.0),
         provider=rows["providername"].where(rows["providername"].ne(""), rows["serviceprovidername"]).map(provider_of),
     )  # fmt: skip
@@ -196,7 +235,8 @@ def _measured(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _number(texts: pd.Series[str]) -> pd.Series[float]:
-    return pd.to_numeric(texts.where(texts.ne("")), errors="coerce").astype(float)
+    numbers = pd.to_numeric(texts.where(texts.ne("")), errors="coerce").astype(float)
+    return numbers.where(np.isfinite(numbers))
 
 
 def _reason(rows: pd.DataFrame) -> pd.Series[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from carbon.core.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 LISTS = ("items", "data", "results", "records", "logs")
 HEAD_BYTES = 4096
+NESTED = "is JSON that is nested too deep"
 
 
 def records_of(path: Path, findings: Findings, forms: str) -> Iterator[Mapping[str, Any]]:
@@ -47,7 +50,7 @@ def _is_lines(path: Path) -> bool:
         more = any(line.strip() for line in file)
     try:
         return isinstance(json.loads(first), dict) and more
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -58,6 +61,8 @@ def _lines(path: Path, findings: Findings, forms: str) -> Iterator[Mapping[str, 
                 continue
             try:
                 record = json.loads(line)
+            except RecursionError:
+                _refuse(path, findings, NESTED, forms, number)
             except ValueError:
                 if line.endswith("\n"):
                     _refuse(path, findings, "is not JSON", forms, number)
@@ -71,14 +76,15 @@ def _lines(path: Path, findings: Findings, forms: str) -> Iterator[Mapping[str, 
 def _document(path: Path, findings: Findings, forms: str) -> Iterator[Mapping[str, Any]]:
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        _refuse(path, findings, NESTED, forms)
+    except ValueError as error:
         _refuse(path, findings, f"is not whole JSON ({str(error)[:80]})", forms)
-        return
     if isinstance(found, dict):
         found = next((found[name] for name in LISTS if isinstance(found.get(name), list)), [found])
     yield from (record for record in found if isinstance(record, dict))
 
 
-def _refuse(path: Path, findings: Findings, problem: str, forms: str, row: int | None = None) -> None:
+def _refuse(path: Path, findings: Findings, problem: str, forms: str, row: int | None = None) -> NoReturn:
     findings.error("foreign-file", problem, f"give {forms}", file=path.name, row=row)
-    findings.raise_errors()
+    raise InputError(list(findings))

@@ -38,6 +38,24 @@ KINDS = (
     ),
     Kind(frozenset({"timestamp", "power.draw"}), "a log of nvidia-smi", "carbon import nvidia-smi", machines=True),
     Kind(frozenset({"status", "resulttype"}), "an answer of Prometheus", "carbon import prometheus", machines=True),
+    *(
+        Kind(frozenset(columns), "a record of the OpenGradient network", "carbon import opengradient")
+        for columns in (
+            {"sessionid", "requestcount"},
+            {"session_id", "request_count"},
+            {"decoded", "topics"},
+            {"decoded", "transaction_hash"},
+            {"transaction_hash", "tee_id"},
+            {"tx_hash", "tee_id"},
+            {"tx", "tee_id"},
+            {"tx", "teeid"},
+            {"daily", "totalrequests"},
+        )
+    ),
+    *(
+        Kind(frozenset(columns), "answers of a model with `usage`, or usage by bucket", "carbon import openai-usage")
+        for columns in ({"choices", "usage"}, {"model", "usage"}, {"start_time", "end_time", "results"})
+    ),
     Kind(frozenset({"zone", "start", "direct_g_per_kwh"}), "an intensity series", "carbon grid import"),
     Kind(frozenset({"start", "end", "node"}), "a workload table", "put it into workload/ as it is"),
 )

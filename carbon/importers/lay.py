@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from carbon.importers.meters import KEYS
+from carbon.core.time import HOUR_US
+from carbon.importers.meters import KEYS, hourly
 from carbon.importers.records import METERS
 
 if TYPE_CHECKING:
@@ -23,10 +24,19 @@ def lay(meters: pd.DataFrame) -> tuple[pd.DataFrame, float]:
 
     A meter of a whole node is one, whatever product, model and mode it says it ran. Of intervals that overlap the longest
     stays whole, and of others what it leaves free, with the value in proportion to time. What comes out does not depend on
-    the order of rows.
+    the order of rows. Those that reach over an hour are cut at it when they are laid.
     """
     if meters.empty:
         return meters, 0.0
+    laid, twice_s = _laid(meters)
+    long = laid["start_us"] // HOUR_US != (laid["end_us"] - 1) // HOUR_US
+    if not long.any():
+        return laid, twice_s
+    cut = pd.concat([laid[~long], hourly(laid[long])], ignore_index=True)
+    return cut.sort_values([*KEYS, "start_us"], kind="stable", ignore_index=True), twice_s
+
+
+def _laid(meters: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     meters = meters.sort_values([*KEYS, "start_us", "end_us", "value"], kind="stable", ignore_index=True)
     meter = _meter(meters)
     order = np.lexsort((meters["start_us"], meter))

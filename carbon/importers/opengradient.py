@@ -13,6 +13,7 @@ import pandas as pd
 
 from carbon.core.time import DAY_US, SECOND_US, parse_instant
 from carbon.importers.jsontext import records_of
+from carbon.importers.kinds import likeness
 from carbon.importers.ordinals import Ordinals, hashes
 from carbon.importers.records import EVENTS, HOSTS, Take, frame
 from carbon.importers.said import leave_out
@@ -110,6 +111,7 @@ class _Reader:
         self._beats: dict[str, list[int]] = {}
         self._hosts: set[str] = set()
         self._kinds: set[str] = set()
+        self._names: set[str] = set()
 
     def rows(self, record: Record) -> list[dict[str, Any]]:
         """Rows of one record, by what it is."""
@@ -124,6 +126,7 @@ class _Reader:
         if "endpoint" in record and (tee := record.get("teeId") or record.get("tee_id")):
             self._hosts.add(str(tee))
             return []
+        self._names = self._names or set(record)
         self._leave_out("unknown-record")
         return []
 
@@ -149,7 +152,8 @@ class _Reader:
     def close(self) -> None:
         """Complain of a file that held nothing of the network."""
         if not self._kinds:
-            self._findings.error("wrong-format", "holds no record of the network", f"give {FORMS}", file=self._file)
+            problem = f"holds no record of the network{likeness(self._names)}"
+            self._findings.error("wrong-format", problem, f"give {FORMS}", file=self._file)
             self._findings.raise_errors()
 
     def _day(self, day: Record) -> list[dict[str, Any]]:

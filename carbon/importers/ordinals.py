@@ -28,10 +28,14 @@ class Ordinals:
 
     def keys(self, rows: Hashes) -> Hashes:
         """Keys of further rows of the file: their hashes, with how many alike came before."""
+        return hashes(pd.DataFrame({"row": rows, "ordinal": self.places(rows)}))
+
+    def places(self, rows: Hashes) -> Ints:
+        """How many rows of the file that are alike came before each of further ones."""
         before = sum((_count(run, rows) for run in self._runs), np.zeros(len(rows), np.int64))
         ordinal = before + pd.Series(rows).groupby(rows).cumcount().to_numpy(np.int64)
         self._hold(np.sort(rows))
-        return hashes(pd.DataFrame({"row": rows, "ordinal": ordinal}))
+        return np.asarray(ordinal)
 
     def _hold(self, run: Hashes) -> None:
         while self._runs and len(self._runs[-1]) <= 2 * len(run):

@@ -13,6 +13,9 @@ LEFT_OUT = {
         "requests ended without an answer: their tokens count, they do not",
         "nothing to do: what they took is in the energy and the tokens",
     ),
+    "bad-count": (
+        "rows with a count that cannot be (below 0, NaN, too large) were left out", "look at the program that logged them",
+    ),
     "bad-time": ("rows without a time were left out", "they may be cut off; look at the file"),
     "bill-by-day": (
         "rows are of more than an hour: the hours of use are laid over all of it",
@@ -95,6 +98,14 @@ LEFT_OUT = {
     "no-usage": (
         "requests without counts of tokens were left out",
         "have the program log `usage`; of a stream the last chunk has it",
+    ),
+    "negative-energy": ("rows with energy below 0 were left out", "look at the file"),
+    "no-duration": ("rows with energy and no duration above 0 were left out", "look at the file: when was it used?"),
+    "no-offset": (
+        "times without an offset were taken as UTC, as FOCUS has them", "see that the provider writes UTC: times should end in Z",
+    ),
+    "row-alike": (
+        "rows that are alike in all their cells were left out, but for the first of each", "look why the bill has them twice",
     ),
     "no-answer": ("requests were answered by no token: they count, and are failures as a rule", "nothing to do"),
     "page-cut": ("pages of usage say that there are more", "fetch the next page too"),

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from carbon.core.time import SECOND_US
 from carbon.importers import usage_json as js
+from carbon.importers.encoded import in_utf8
 from carbon.importers.kinds import likeness
 from carbon.importers.localtime import Clocks, require_zone
 from carbon.importers.ordinals import Ordinals, hashes
@@ -39,6 +40,7 @@ FORMATS = (
 )
 CELLS = ("node", "product", "model", "mode", "start_us", "end_us", "requests", "input_tokens", "output_tokens")
 ROWS, HEAD = 1 << 16, 1 << 22
+MISSING = ("", "-", "null", "none", "na", "n/a")  # how tables write that they have no count
 _ENDS = ("end", "end_time", "ended_at", "finished_at")
 
 
@@ -112,6 +114,8 @@ def _is_line(line: str) -> bool:
     """Whether a line is one whole JSON value."""
     try:
         json.loads(line)
+    except RecursionError:
+        return True
     except ValueError:
         return False
     return True
@@ -150,7 +154,7 @@ class _Times:
 
 def _from_table(path: Path, options: Options, findings: Findings) -> Iterator[pd.DataFrame]:
     times = _Times(options.zone, path.name, findings)
-    for table in read_blocks(path, _needed, (), findings, f"give {FORMATS}"):
+    for table in in_utf8(read_blocks(path, _needed, (), findings, f"give {FORMATS}"), path, findings):
         form = form_of(table.names)
         rows = _burst(table, options, path.name, findings) if form == BURST else _plain(table, form, times)
         yield rows.assign(form=form)
@@ -179,8 +183,8 @@ def _plain(table: Table, form: str, times: _Times) -> pd.DataFrame:
         {
             "id": _words(table, ("id", "request_id")), "node": _words(table, js.NODES), "product": _words(table, js.PRODUCTS),
             "model": _words(table, ("model", "model_name")), "mode": "", "start_us": start,
-            "end_us": times.ends(_texts(table, _ENDS)), "requests": _counts(table, js.REQUESTS, 1.0),
-            "input_tokens": _counts(table, js.INPUTS), "output_tokens": _counts(table, js.OUTPUTS),
+            "end_us": times.ends(_texts(table, _ENDS)), "requests": _told(table, js.REQUESTS, 1.0),
+            "input_tokens": _told(table, js.INPUTS), "output_tokens": _told(table, js.OUTPUTS),
         }
     )  # fmt: skip
     return rows[known]
@@ -202,7 +206,7 @@ def _burst(table: Table, options: Options, file: str, findings: Findings) -> pd.
         {
             "id": "", "node": "", "product": "", "model": _words(table, ("model",)), "mode": "", "start_us": start,
             "end_us": np.where(lasted > 0, start + np.rint(lasted * SECOND_US).astype(np.int64), 0), "requests": 1.0,
-            "input_tokens": _counts(table, ("request tokens",)), "output_tokens": _counts(table, ("response tokens",)),
+            "input_tokens": _told(table, ("request tokens",)), "output_tokens": _told(table, ("response tokens",)),
         }
     )  # fmt: skip
     leave_out(findings, "no-answer", int((known & rows["output_tokens"].eq(0)).sum()), file)
@@ -223,8 +227,18 @@ def _counts(table: Table, names: Sequence[str], default: float = float("nan")) -
     return table.numbers(names, "")[0] if table.has(names) else np.full(table.rows.num_rows, default)
 
 
+def _told(table: Table, names: Sequence[str], default: float = float("nan")) -> Any:
+    """The same; infinite where a cell has something that is no count."""
+    counts = _counts(table, names, default)
+    return np.where(np.isnan(counts) & ~_words(table, names).str.lower().isin(MISSING), np.inf, counts)
+
+
 def _events(rows: pd.DataFrame, options: Options, ordinals: Ordinals, file: str, findings: Findings) -> pd.DataFrame:
     """Events of rows: what has no counts is left out, what has no end took a second."""
+    numbers = rows[["requests", "input_tokens", "output_tokens"]]
+    bad = ((numbers < 0) | (numbers >= js.MOST_TOKENS)).any(axis=1)
+    leave_out(findings, "bad-count", int(bad.sum()), file)
+    rows = rows[~bad]
     counted = rows["input_tokens"].notna() | rows["output_tokens"].notna()
     leave_out(findings, "no-usage", int((~counted).sum()), file)
     rows = rows[counted].reset_index(drop=True)

@@ -10,6 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from carbon.importers.kinds import likeness
 from carbon.importers.said import leave_out
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ ANSWERS, GATEWAY, BUCKETS, LINES, COLUMNS = (
 _LINE = re.compile(r"DYNAMIC_SESSION_COST model=(\S+) input_tokens=(\d+) output_tokens=(\d+)")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?")
 _OUTSIDE = re.compile(r"(openai|anthropic|google|x-ai)/|(gpt-(?!oss)|chatgpt|o\d\b|claude|gemini|grok)", re.IGNORECASE)
+_COUNT = re.compile(r"[+-]?\d+(\.\d+)?|[+-]?(nan|inf(inity)?)", re.ASCII | re.IGNORECASE)
 _PIECE = re.compile(r"message_|content_block_|ping$|response\.")
 
 
@@ -86,6 +88,8 @@ def values_of(file: TextIO) -> Iterator[Any]:
         while held := held.lstrip(" \t\r\n,"):
             try:
                 value, end = decoder.raw_decode(held)
+            except RecursionError:
+                raise ValueError("it is nested too deep") from None
             except ValueError:
                 break
             yield value
@@ -106,6 +110,11 @@ def values_of_lines(lines: Iterable[str], file: str, findings: Findings) -> Iter
             continue
         try:
             yield json.loads(plain)
+        except RecursionError:
+            findings.error(
+                "unreadable", "is JSON that is nested too deep", "give the file as it was written", file=file
+            )
+            findings.raise_errors()
         except ValueError:
             leave_out(findings, "cut-row", 1, file)
 
@@ -156,6 +165,7 @@ class Reader:
             yield from self._answer(_fields(record))
 
     def _answer(self, record: Fields) -> Iterator[Row]:
+        self._refuse_network(record)
         piece = str(record.get("object") or "").endswith(".chunk") or bool(_PIECE.match(str(record.get("type") or "")))
         row = _row(record)
         if not piece:
@@ -169,6 +179,14 @@ class Reader:
         name = _text(record, ("id",)) or self._started
         self._streams[name] = _joined(self._streams.get(name), row)
         yield from self._ended(OPEN_STREAMS)
+
+    def _refuse_network(self, record: Fields) -> None:
+        """Raise InputError for a record of a network that another importer reads."""
+        looks = likeness(record)
+        if "carbon import opengradient" in looks:
+            mend = "import it with that command"
+            self._findings.error("wrong-format", f"is no log of requests{looks}", mend, file=self._file)
+            self._findings.raise_errors()
 
     def _ended(self, most: int) -> Iterator[Row]:
         """The oldest of the answers in pieces, when more than `most` are held."""
@@ -258,9 +276,11 @@ def _text(fields: Fields, names: Sequence[str]) -> str:
 
 
 def _number(fields: Fields, names: Sequence[str]) -> float:
-    """First of some counts; NaN where there is none."""
+    """First of some counts, texts of digits too; NaN where there is none, infinite where it is none that can be."""
     for name in names:
         value = fields.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MOST_TOKENS:
-            return float(value)
+        if isinstance(value, str) and _COUNT.fullmatch(value.strip()):
+            value = float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value) if 0 <= value < MOST_TOKENS else float("inf")
     return NAN

@@ -170,3 +170,36 @@ def test_machines_of_runs_and_bills_become_nodes(tmp_path: Path) -> None:
     assert nodes.loc["trainer-1", "zone"].startswith("SE")
     taken = run("-C", str(tmp_path / "network"), "import", "focus", files[1])
     assert taken.code == 0, taken.text
+
+
+@pytest.mark.parametrize(
+    ("importer", "text"),
+    [
+        ("codecarbon", RUNS.splitlines()[0] + "\n"), ("codecarbon", RUNS.replace(",0.", ",-0.")),
+        ("focus", BILL.splitlines()[0] + "\n"), ("focus", BILL.replace("Usage", "Tax")),
+        ("openai-usage", f"timestamp,model,input_tokens,output_tokens\n1790812800,m,{-5},1\n"),
+    ],
+)
+def test_a_file_of_which_nothing_is_left_is_refused(project: Project, tmp_path: Path, importer: str, text: str) -> None:
+    (tmp_path / "emissions.csv").write_text(text, encoding="utf-8")
+    words = () if importer == "focus" else ("--node", "berlin-1", "--tz", "UTC")
+    result = project.run("import", importer, str(tmp_path / "emissions.csv"), *words)
+    assert result.code == 1, result.text
+    assert "nothing-usable" in result.err
+    assert not list((project.folder / "imported").rglob("*.json"))
+    assert not list((project.folder / "imported").rglob("*.parquet"))
+
+
+def test_bills_of_one_machine_and_time_have_one_busy(project: Project, tmp_path: Path) -> None:
+    head, _, *rest = BILL.splitlines()
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    for path, row in ((one, rest[0]), (two, rest[1])):
+        path.write_text(f"{head}\n{row}\n", encoding="utf-8")
+        assert project.run("import", "focus", str(path), "--busy", "0.5").code == 0
+    before = workload(project)
+    result = project.run("import", "focus", str(one), "--busy", "0.8")
+    assert result.code == 1
+    assert "two.csv" in result.err
+    pd.testing.assert_frame_equal(workload(project), before)
+    assert project.run("import", "focus", str(one), str(two), "--busy", "0.8").code == 0
+    assert workload(project)["busy_fraction"].tolist() == pytest.approx([0.4])

@@ -63,6 +63,7 @@ def test_rows_that_add_up_count_by_what_each_adds_over_its_own_time(tmp_path: Pa
     """0.1, 0.3 and 0.6 kWh of one run are 0.6 kWh."""
     stamps = ("2026-10-01T01:00:00", 3600, 0.1), ("2026-10-01T02:00:00", 7200, 0.3), ("2026-10-01T04:00:00", 14400, 0.6)
     found, findings, _ = meters(write(tmp_path / "e.csv", *(row(*each) for each in stamps)))
+    found, _ = lay(found)
     assert found["value"].tolist() == pytest.approx([0.1, 0.2, 0.15, 0.15])
     assert sum(map(Fraction, found["value"])) == pytest.approx(Fraction("0.6"))
     assert found["start_us"].iloc[0] == parse_instant("2026-10-01T00:00:00Z")
@@ -72,7 +73,7 @@ def test_rows_that_add_up_count_by_what_each_adds_over_its_own_time(tmp_path: Pa
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 2), st.integers(60, 4000), st.floats(0, 5)), min_size=1, max_size=7),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(60, 4000), st.floats(0, 2)), min_size=1, max_size=7),
     st.integers(80, 400),
 )
 def test_any_runs_come_to_their_last_rows(tmp_path_factory: pytest.TempPathFactory, steps: list,
@@ -212,3 +213,40 @@ def test_another_file_is_refused_and_told_what_it_looks_like(tmp_path: Path) -> 
     with pytest.raises(InputError) as refused:
         meters(path)
     assert "carbon import openai-usage" in str(refused.value.findings[0])
+
+
+@pytest.mark.parametrize("first", ["l", "n"])
+@pytest.mark.parametrize("mode", ["machine", "process"])
+def test_a_run_in_two_files_has_the_energy_of_its_last_row(tmp_path: Path, first: str, mode: str) -> None:
+    """One of them has the last row alone, and the run reaches over an hour."""
+    rows = [row("2026-10-01T01:00:00", 600, 0.1, tracking_mode=mode), row("2026-10-01T01:10:00", 1200, 0.3, tracking_mode=mode)]
+    found = {"l": meters(write(tmp_path / "l.csv", rows[1]))[0], "n": meters(write(tmp_path / "n.csv", *rows))[0]}
+    laid, _ = lay(pd.concat([found.pop(first), *found.values()], ignore_index=True))
+    assert laid["value"].sum() == pytest.approx(0.3)
+    hours = zip(laid["start_us"] // 3_600_000_000, (laid["end_us"] - 1) // 3_600_000_000, strict=True)
+    assert all(begin == end for begin, end in hours)
+
+
+@given(st.permutations([0, 1, 2, 3]), st.sampled_from([1, 256, 1 << 20]))
+def test_rows_of_a_run_may_come_in_any_order(
+    tmp_path_factory: pytest.TempPathFactory, order: list[int], block: int
+) -> None:
+    stamps = ("01:00:00", 600, 0.1), ("01:10:00", 1200, 0.3), ("01:20:00", 1800, 0.6), ("01:30:00", 2400, 0.6)
+    rows = [row(f"2026-10-01T{stamps[at][0]}", *stamps[at][1:], tracking_mode="process") for at in order]
+    path = write(tmp_path_factory.mktemp("runs") / "e.csv", *rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "BLOCK_BYTES", block + max(map(len, path.read_text(encoding="utf-8").splitlines())))
+        found, findings, _ = meters(path)
+    assert found["value"].sum() == pytest.approx(0.6)
+    assert codes(findings) == []
+
+
+def test_figures_that_cannot_be_are_told(tmp_path: Path) -> None:
+    rows = (
+        row("2026-10-01T01:00:00", 3600, 1e9, run_id="a"), row("2026-10-01T01:00:00", 0, 1.0, run_id="b"),
+        row("2026-10-01T01:00:00", 60, -1.0, run_id="c"),
+    )  # fmt: skip
+    found, findings, _ = meters(write(tmp_path / "e.csv", *rows))
+    assert found["value"].sum() == pytest.approx(1e9)
+    assert sorted(codes(findings)) == ["negative-energy", "no-duration", "power-high"]
+    assert [each.row for each in findings if each.code == "power-high"] == [2]

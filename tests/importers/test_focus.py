@@ -175,11 +175,11 @@ def test_what_is_taken_back_is_gone_whatever_the_order_and_the_files(
         }
         rows.append({**HOUR, **cells, **told, "ResourceId": node})
     parts = [
-        bill(write(folder / f"{part}.csv", *rows[part::files]), busy=1.0)[0] for part in range(min(files, len(rows)))
+        bill(write(folder / f"{part}.csv", *rows[part::files]), busy=0.1)[0] for part in range(min(files, len(rows)))
     ]
     events = pd.concat([part.assign(source=number) for number, part in enumerate(parts)], ignore_index=True)
     found = _asked(_once(events))
-    expected = {key: float(value) for key, value in hours.items() if value > 0}
+    expected = {key: float(value) / 10 for key, value in hours.items() if value > 0}
     begin = parse_instant("2026-10-01T00:00:00Z")
     machines = [(str(row.node), (row.start_us - begin) // HOUR_US) for row in found.itertuples()]
     assert (found["busy_fraction"] >= 0).all()
@@ -189,12 +189,12 @@ def test_what_is_taken_back_is_gone_whatever_the_order_and_the_files(
 
 
 def test_one_bill_exported_twice_is_once(tmp_path: Path) -> None:
-    """Two parts of an hour that are alike in all their cells, in both exports."""
+    """Two rows that are alike in all their cells are one, in both exports."""
     half = {**HOUR, "ConsumedQuantity": "0.5"}
     one, two = (bill(write(tmp_path / f"{name}.csv", half, half))[0] for name in "ab")
     both = pd.concat([one.assign(source=0), two.assign(source=1)], ignore_index=True)
     found = _asked(_once(both))
-    assert found["busy_fraction"].tolist() == [0.5]
+    assert found["busy_fraction"].tolist() == [0.25]
 
 
 def test_more_hours_than_there_are_are_told(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_parquet_is_read_as_csv_is(tmp_path: Path, naive: bool) -> None:
 
 
 def test_a_bill_is_read_alike_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [{**HOUR, "ResourceId": f"i-{number % 3}"} for number in range(60)]
+    rows = [{**HOUR, "ResourceId": f"i-{number % 3}", "ConsumedQuantity": str(number / 1000)} for number in range(60)]
     path = write(tmp_path / "b.csv", *rows, {**HOUR, **LEFT["instance"]})
     whole, said, _ = bill(path)
     monkeypatch.setattr(text, "BLOCK_BYTES", 1024)
@@ -281,3 +281,36 @@ def test_a_parquet_of_another_kind_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"start": ["x"], "end": ["y"], "node": ["z"]}), tmp_path / "b.parquet")
     with pytest.raises(InputError, match="a workload table"):
         bill(tmp_path / "b.parquet")
+
+
+def test_rows_alike_in_all_cells_are_one_and_told(tmp_path: Path) -> None:
+    found, findings, _ = bill(write(tmp_path / "b.csv", HOUR, HOUR, {**HOUR, "ResourceId": "i-2"}), busy=1.0)
+    assert (found["busy_fraction"].tolist(), list(told(findings))) == ([1.0, 1.0], ["row-alike"])
+
+
+def test_machines_busy_for_more_than_the_time_are_refused_with_their_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "b.csv", HOUR, {**HOUR, "SkuPriceId": "other", "ConsumedQuantity": "0.5"})
+    with pytest.raises(InputError, match=r"b\.csv:3 ResourceId: .* busy for 1\.5 x the time"):
+        bill(path, busy=1.0)
+    assert bill(path, busy=0.5)[0]["busy_fraction"].sum() == 0.75
+
+
+@pytest.mark.parametrize(("quantity", "said"), [("0,5", "decimal comma"), ("NaN", "left out"), ("inf", "left out")])
+def test_quantities_that_are_no_numbers_are_told_with_their_row(tmp_path: Path, quantity: str, said: str) -> None:
+    found, findings, _ = bill(write(tmp_path / "b.csv", HOUR, {**HOUR, "ConsumedQuantity": quantity}))
+    finding = next(each for each in findings if each.code == "no-number")
+    assert (len(found), finding.row, finding.value) == (1, 3, quantity)
+    assert said in finding.mend
+
+
+def test_times_without_an_offset_are_utc_and_told(tmp_path: Path) -> None:
+    found, findings, _ = bill(write(tmp_path / "b.csv", {**HOUR, "ChargePeriodStart": "2026-10-01T00:00:00"}))
+    assert found["start_us"].tolist() == [parse_instant("2026-10-01T00:00:00Z")]
+    assert list(told(findings)) == ["no-offset"]
+
+
+def test_a_bill_that_is_not_utf_8_is_refused_with_its_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "b.csv", HOUR, {**HOUR, "ServiceName": "Caf\u00e9"})
+    path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
+    with pytest.raises(InputError, match=r"b\.csv:3: is not UTF-8"):
+        bill(path)

@@ -173,3 +173,18 @@ def test_a_line_that_is_cut_off_is_left_out(tmp_path: Path) -> None:
     path.write_text(text, encoding="utf-8")
     events, findings = _read(path)
     assert (len(events), [found.code for found in findings]) == (1, ["cut-row"])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"choices": [], "usage": {}, "model": "m"}', "carbon import openai-usage"), ("[" * 200_000, "nested too deep"),
+        ('{"object": "page", "data": [{"start_time": 1, "end_time": 2, "results": []}]}', "carbon import openai-usage"),
+        ('{"a":' * 100_000, "nested too deep"), ("{}\n" + '{"a":' * 100_000 + "\n", "nested too deep"),
+    ],
+)  # fmt: skip
+def test_what_it_cannot_use_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=said):
+        list(read(path, Options("n"), Findings()))

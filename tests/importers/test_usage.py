@@ -337,3 +337,45 @@ def test_a_table_is_read_alike_in_blocks(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(text, "BLOCK_BYTES", 256)
     parts, _ = events(path)
     pd.testing.assert_frame_equal(whole, parts)
+
+
+@pytest.mark.parametrize("count", [-5, float("nan"), 2**63, "-5", "NaN"])
+def test_counts_that_cannot_be_are_left_out(tmp_path: Path, count: object) -> None:
+    usage = {"prompt_tokens": count, "completion_tokens": 7}
+    found, findings = events(write(tmp_path / "l.jsonl", answer(1), answer(2, usage=usage)))
+    assert (len(found), codes(findings)) == (1, ["bad-count"])
+    table = write(tmp_path / "t.csv", "timestamp,model,input_tokens,output_tokens", f"{AT_S},m,{count},7", f"{AT_S},m,,7")
+    found, findings = events(table)
+    assert (len(found), codes(findings)) == (1, ["bad-count"])
+
+
+def test_counts_may_be_texts_of_digits(tmp_path: Path) -> None:
+    found, _ = events(write(tmp_path / "l.jsonl", answer(1, usage={"prompt_tokens": "10", "completion_tokens": "7"})))
+    assert found[["input_tokens", "output_tokens"]].to_numpy().tolist() == [[10.0, 7.0]]
+
+
+@pytest.mark.parametrize("content", ["[" * 200_000, '{"a":' * 100_000, "[" * 950 + "]" * 950])
+def test_json_that_is_nested_too_deep_is_refused(tmp_path: Path, content: str) -> None:
+    path = write(tmp_path / "l.jsonl", content)
+    with pytest.raises(InputError, match=r"nested too deep|holds no request"):
+        events(path)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"sessionId": "s", "requestCount": 1, "inputTokens": 1, "outputTokens": 2, "created_at": AT_S},
+        {"transaction_hash": "0x", "tee_id": "t", "created_at": AT_S},
+        {"totalRequests": 4, "daily": [{"day": "2026-10-01", "requestCount": 4}]},
+    ],
+)
+def test_records_of_a_network_are_of_another_importer(tmp_path: Path, record: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="carbon import opengradient"):
+        events(write(tmp_path / "l.jsonl", record, record))
+
+
+def test_a_table_that_is_not_utf_8_is_refused_with_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"timestamp,model,input_tokens,output_tokens\n1790812800,m,1,2\n1790812800,\xe9,1,2\n")
+    with pytest.raises(InputError, match=r"t\.csv:3: is not UTF-8"):
+        events(path)
