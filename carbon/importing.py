@@ -254,7 +254,10 @@ class _Sums:
             findings.note("time-twice", problem, "they count once", file=FOLDER)
         if self._again:
             findings.note(
-                "row-twice", f"{self._again:,.0f} requests came more than once", "they count once", file=FOLDER
+                "row-twice",
+                f"{self._again:,.0f} requests or rows of bills came more than once",
+                "they count once",
+                file=FOLDER,
             )
         if self._settled:
             asked = self._asked
