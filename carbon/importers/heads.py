@@ -78,7 +78,7 @@ def _opengradient(path: Path, reading: Reading, findings: Findings) -> Iterator[
 
 def _prometheus(path: Path, reading: Reading, findings: Findings) -> Iterator[Take]:
     """Series without a name are taken for some energy: of what they are does not matter to whose devices they are."""
-    options = prometheus.Options(reading.now_us, reading.label, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION")
+    options = prometheus.Options(reading.now_us, reading.label, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", raw=True)
     return prometheus.read(path, options, findings)
 
 

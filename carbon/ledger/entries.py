@@ -80,7 +80,8 @@ def _series(column: pa.ChunkedArray, name: str, stands: pa.Array | None) -> pd.S
     kept = column if stands is None else column.filter(stands)
     kept = kept.unify_dictionaries().combine_chunks()
     is_whole = name in _WHOLE and not kept.null_count
-    return kept.to_pandas(types_mapper=None if is_whole else _PANDAS.get)
+    found = kept.to_pandas(types_mapper=None if is_whole else _PANDAS.get)
+    return found.astype("str") if found.dtype == object else found  # of nothing but nulls, unlike a table's column
 
 
 def number(lines: pd.DataFrame, posting: int, recorded_at: datetime, previous: str) -> pa.Table:
