@@ -188,11 +188,36 @@ def rolled(
     without an entry in the window.
     """
     length = parse_length(rolling)
-    span = span_to(window_end(ledger, period, as_of), length)
-    found = cut(entries_from(ledger, span.start_us, as_of, columns), span)
+    last = None if period else _last(ledger, length, as_of, columns)
+    if last is None:
+        span = span_to(window_end(ledger, period, as_of), length)
+        last = span, entries_from(ledger, span.start_us, as_of, columns)
+    span, entries = last
+    found = cut(entries, span)
     if found.entries.empty:
         raise nothing_in(span, ledger.months())
     return found
+
+
+def _last(
+    ledger: Dated, length: Length, as_of: datetime | str | None, columns: Sequence[str] | None
+) -> tuple[Span, pd.DataFrame] | None:
+    """The window that ends with the last energy entry and what `entries_from` gives of it, read once; None where it takes more.
+
+    It is enough where energy reaches into the last months of the ledger, as it nearly always does: what is read of a window
+    that ends with them tells where it ends, and holds all of one that begins in the same month.
+    """
+    months = ledger.months()
+    if not months or not {"end", "energy_kwh"} <= set(LEAN if columns is None else columns):
+        return None
+    top = month_range_us(0, month_number(months[-1]))[1]
+    begin = int(cell_of(np.array([span_to(top, length).start_us]), "month")[0])
+    first = month_range_us(begin, begin)[0]
+    entries = entries_from(ledger, first, as_of, columns)
+    ends = us_of(entries["end"][entries["energy_kwh"].notna()])
+    end = int(ends.max(initial=0))
+    span = span_to(end, length)
+    return (span, entries) if first <= span.start_us and end <= top else None
 
 
 def nothing_in(span: Span, months: Sequence[str]) -> NotFoundError:

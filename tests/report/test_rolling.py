@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.time import DAY_US, HOUR_US, month_number, month_range_us, to_us
 from carbon.report.monthly import report
-from carbon.report.rolling import Length, Span, cut, parse_length, rolled, span_to, window_end
+from carbon.report.rolling import Length, Span, cut, entries_from, parse_length, rolled, span_to, window_end
 from carbon.report.running import daily, edge_note, running_chart, young_note
 from tests.report.ledger_entries import frame_of
 from tests.report.rolling_entries import FIRST, MONTHS, Dated, lasting, share, timed, total
@@ -148,6 +148,20 @@ def test_a_window_ends_with_the_last_energy_and_not_with_hardware() -> None:
     assert window_end(Dated([metered, hardware]), ()) == at("2026-09-04")
     assert window_end(Dated([hardware]), ()) == at("2026-12-01")
     assert window_end(Dated([metered]), ("2026-09",)) == at("2026-10-01")
+
+
+@given(ROWS, st.sampled_from(["1h", "7d", "30d", "31d", "1mo", "3mo"]))
+def test_a_window_that_is_read_once_is_the_one_that_ends_where_it_is_told(rows: list[dict[str, Any]], length: str) -> None:
+    ledger = Dated(rows)
+    span = span_to(window_end(ledger, ()), parse_length(length))
+    expected = cut(entries_from(ledger, span.start_us), span)
+    if expected.entries.empty:
+        with pytest.raises(NotFoundError):
+            rolled(ledger, length, columns=None)
+        return
+    found = rolled(ledger, length, columns=None)
+    assert found.span == span
+    pd.testing.assert_frame_equal(found.entries, expected.entries)
 
 
 def test_months_before_the_window_are_not_read() -> None:
