@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import unicodedata
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.core.errors import UsageError
-from carbon.core.resources import folder
+from carbon.core.resources import table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,20 +36,7 @@ def rows(table: str, own: str = "") -> tuple[Mapping[str, str], ...]:
 
     Raises FileNotFoundError when the install lost it, UsageError for a table of one's own that lacks a column.
     """
-    bundled = _read(folder("grid_data") / f"{table}.csv")
-    path = Path(own) / f"{table}.csv"
-    if not own or not path.is_file():
-        return bundled
-    added = _read(path)
-    lacking = [column for column in bundled[0] if added and added[0].get(column) is None]
-    if lacking:
-        raise UsageError(f"{path} lacks the columns {', '.join(lacking)}: give it those of the bundled {table}.csv")
-    return added + bundled
-
-
-def _read(path: Path) -> tuple[Mapping[str, str], ...]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return tuple(csv.DictReader(file))
+    return table_rows("grid_data", table, own)
 
 
 @cache

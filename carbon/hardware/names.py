@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.core.errors import UsageError
-from carbon.core.resources import folder
+from carbon.core.resources import table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,17 +100,4 @@ def _instance(row: Mapping[str, str]) -> Instance:
 @cache
 def _rows(table: str, own: str) -> tuple[Mapping[str, str], ...]:
     """Rows of a table, those of the folder `own` first."""
-    bundled = _read(folder("hardware_profiles") / f"{table}.csv")
-    path = Path(own) / f"{table}.csv"
-    if not own or not path.is_file():
-        return bundled
-    added = _read(path)
-    lacking = [column for column in bundled[0] if added and added[0].get(column) is None]
-    if lacking:
-        raise UsageError(f"{path} lacks the columns {', '.join(lacking)}: give it those of the bundled {table}.csv")
-    return added + bundled
-
-
-def _read(path: Path) -> tuple[Mapping[str, str], ...]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return tuple(csv.DictReader(file))
+    return table_rows("hardware_profiles", table, own)

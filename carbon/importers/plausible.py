@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from carbon.core.time import HOUR_US, SECOND_US, cell_of, from_us
+from carbon.importers.meters import J_PER_KWH
 from carbon.importers.share import COUNTS, WHOLE_US
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 # Energy of a token written: lowest and highest of 328 published runs (ML.ENERGY v3, 2026: 0.047 to 21.86 J), with air.
 LEAST_TOKEN_J, MOST_TOKEN_J = 0.03, 30.0
 OVER_TDP, UNDER_IDLE = 1.2, 0.5
-J_PER_KWH = 3.6e6
 SHADES, UNMETERED = " ░▒▓█", "·"
 WHOLE_S = WHOLE_US / SECOND_US
 MOMENT_S = 60.0  # what a log reaches into an hour at its edge tells nothing of that hour
