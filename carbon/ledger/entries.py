@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from carbon.core.errors import UsageError
+from carbon.core.parallel import ordered_map
 from carbon.core.schema import columns
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
 
 def to_columns(columns: dict[str, pa.ChunkedArray], stands: pa.Array | None = None) -> pd.DataFrame:
     """As `to_frame`, of the rows that stand (None: all); `columns` is emptied one by one, so that none is held twice."""
-    found = {name: _series(columns.pop(name), name, stands) for name in list(columns)}
-    return pd.DataFrame(found, copy=False)
+    names = list(columns)
+    found = ordered_map(lambda name: _series(columns.pop(name), name, stands), names)
+    return pd.DataFrame(dict(zip(names, found, strict=True)), copy=False)
 
 
 def _series(column: pa.ChunkedArray, name: str, stands: pa.Array | None) -> pd.Series:

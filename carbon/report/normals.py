@@ -23,7 +23,7 @@ _TURN = np.float32(2 * np.pi) * _UNIT
 class Maker:
     """Makes `draws` draws [1] of a seed, at most `most` ids at a time, in memory of its own: new memory takes time.
 
-    What it gives is good until it makes the next; one is for one thread.
+    What it gives is good until it makes the next.
     """
 
     def __init__(self, draws: int, seed: int, most: int) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
-from carbon.core.parallel import ordered_map
 from carbon.core.spread import sigma_of, unversioned
 from carbon.core.sums import Exact, exact, sum_of, sums_by
 from carbon.grid.uncertainty import EXACT_ENERGY, completed, factor_terms
@@ -40,7 +39,6 @@ _NORMAL = 1.959963984540054  # the 97.5 % point of the standard normal distribut
 BEHIND = ("method", "factor_kind", "tier", "status", "factor", "gsd2")
 TABLE = "table"
 _AT_ONCE = 16  # energies: few enough that their draws stay near the processor
-_A_TASK = 64  # energies of one thread, with memory of its own
 _DIGITS = 9
 _NEXT_TO_NOTHING = 1e-6  # of the variance of an entry: what is left of it by rounding
 
@@ -301,21 +299,14 @@ def _energy_draws(cells: Cells, row: Ints, some: slice, begin: int, rows: int, d
     order = np.argsort(rank, kind="stable")
     cell, rank = uncertain[order], rank[order]
 
-    def product(low: int) -> list[tuple[Ints, Singles]]:
-        maker, last = _maker(draws, _AT_ONCE), min(low + _A_TASK, len(terms))
-        return [part(begin, min(begin + _AT_ONCE, last), maker) for begin in range(low, last, _AT_ONCE)]
-
-    def part(low: int, high: int, maker: Maker) -> tuple[Ints, Singles]:
-        mine = slice(*np.searchsorted(rank, [low, high]).tolist())
+    maker, found = _maker(draws, _AT_ONCE), np.zeros((rows, draws.draws), np.float32)
+    for low in range(0, len(terms), _AT_ONCE):
+        some_terms = terms[low : low + _AT_ONCE]
+        mine = slice(*np.searchsorted(rank, [low, low + _AT_ONCE]).tolist())
         touched, to = np.unique(row[cell[mine]] - begin, return_inverse=True)
-        kilograms = np.zeros((len(touched), high - low), np.float32)
+        kilograms = np.zeros((len(touched), len(some_terms)), np.float32)
         kilograms[to, rank[mine] - low] = cells.kg[cell[mine]]
-        return touched, kilograms @ _multipliers(terms[low:high], maker)
-
-    found = np.zeros((rows, draws.draws), np.float32)
-    for parts in ordered_map(product, range(0, len(terms), _A_TASK)):
-        for touched, of_them in parts:
-            found[touched] += of_them
+        found[touched] += kilograms @ _multipliers(some_terms, maker)
     return found
 
 
