@@ -24,7 +24,7 @@ from carbon.ledger.restated import Restated
 from carbon.ledger.spreads import spreads
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from deltalake import DeltaTable
 
@@ -38,13 +38,17 @@ _TOLD = ("posting", "recorded_at", "entry", "reverses", "kgco2e", "cause", "reas
 
 
 class Reader:
-    """What can be read of the ledger at a place. Every method reads the table anew, so that new postings are seen."""
+    """What can be read of the ledger at a place. Unless `pinned`, every method reads the table anew: new postings are seen."""
 
     path: Place
 
+    def pinned(self) -> Pinned:
+        """The ledger as it is now, whatever is posted while it is read. Raises LedgerError."""
+        return Pinned(self.path, self._table())
+
     def head(self) -> Head:
         """The newest posting: number, digest, time; (0, "", None) when nothing is posted. Raises LedgerError."""
-        table = open_table(self.path)
+        table = self._table()
         return EMPTY if table is None else head(self.path, table)
 
     def entries(
@@ -91,13 +95,29 @@ class Reader:
         found = to_frame(known.filter(_standing(known)))
         return found if columns is None else found[list(columns)]
 
+    def each_month(
+        self,
+        as_of: str | datetime | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[tuple[str, pd.DataFrame]]:
+        """Month after month its entries, coded, as `entries` gives them, all of one state of the ledger.
+
+        Who adds up as they come holds one month at a time, whatever the ledger holds. Raises as `entries` does.
+        """
+        _require_months(periods)
+        one = self.pinned()
+        for month in one.months():
+            if periods is None or month in periods:
+                yield month, one.entries(as_of, [month], columns, coded=True)
+
     def restated(self) -> Restated:
         """The same ledger by the months that entries are about: what adjusts a closed month is told of that month."""
         return Restated(self)
 
     def closed(self) -> State:
         """What is closed now. Raises LedgerError for a ledger that cannot be read."""
-        table = open_table(self.path)
+        table = self._table()
         return NEVER if table is None else closing_state(self.path, table)
 
     def closings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
@@ -105,7 +125,7 @@ class Reader:
 
         `recorded_at` [UTC]. Raises UsageError for a time that is none, LedgerError for a ledger that cannot be read.
         """
-        until, table = _known_until(as_of), open_table(self.path)
+        until, table = _known_until(as_of), self._table()
         found = closings(infos(self.path, table.version())) if table is not None else []
         frame = pd.DataFrame(found, columns=list(Closing._fields)).astype(_CLOSING)
         frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True, format="ISO8601").dt.as_unit("us")
@@ -113,12 +133,12 @@ class Reader:
 
     def months(self) -> list[str]:
         """Months (`YYYY-MM`) that have entries, sorted; what was taken back counts. Raises as `entries` does."""
-        table = open_table(self.path)
+        table = self._table()
         return [] if table is None else sorted(periods_of(self.path, table))
 
     def begun(self) -> datetime | None:
         """When the first posting was recorded; None when nothing is posted. Raises as `entries` does."""
-        table = open_table(self.path)
+        table = self._table()
         files = [] if table is None else data_files(self.path, table)
         return pc.min(read_file(files[0], ["recorded_at"])["recorded_at"]).as_py() if files else None
 
@@ -131,7 +151,7 @@ class Reader:
         """
         until = _known_until(as_of)
         _require_months(periods)
-        table = open_table(self.path)
+        table = self._table()
         if table is None:
             return kept.newest((), (), until)
         months = periods_of(self.path, table) if periods is None else set(periods)
@@ -168,13 +188,16 @@ class Reader:
             kgco2e=("kgco2e", "sum"), cause=("cause", _words), reason=("reason", _words), digest=("digest", "first"),
         )  # fmt: skip
 
+    def _table(self) -> DeltaTable | None:
+        return open_table(self.path)
+
     def _known(
         self, as_of: str | datetime | None, periods: Sequence[str] | None, names: Sequence[str] | None = None
     ) -> pa.Table:
         """Columns `names` of the entries known at `as_of`, in order."""
         until = _known_until(as_of)
         _require_months(periods)
-        entries = in_order(self._read(open_table(self.path), periods, names))
+        entries = in_order(self._read(self._table(), periods, names))
         return entries if until is None else entries.filter(pc.less_equal(entries["recorded_at"], until))
 
     def _coded(
@@ -183,7 +206,7 @@ class Reader:
         """Entries, or those that stand, with text as categories. Ids are read only where something may have been taken back."""
         until = _known_until(as_of)
         _require_months(periods)
-        table = open_table(self.path)
+        table = self._table()
         names = dict.fromkeys((*columns, *(("recorded_at",) if until else ())))
         pairs = live and table is not None and several_postings(self.path, table, periods)
         names |= dict.fromkeys(_PAIRS if pairs else ())
@@ -208,6 +231,17 @@ class Reader:
             if table is None
             else read(self.path, table, periods, names, coded)
         )
+
+
+class Pinned(Reader):
+    """A ledger as it was when it was opened."""
+
+    def __init__(self, path: Place, table: DeltaTable | None) -> None:
+        """None: nothing is posted."""
+        self.path, self._opened = path, table
+
+    def _table(self) -> DeltaTable | None:
+        return self._opened
 
 
 def _standing(entries: pa.Table) -> pa.Array:
