@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from carbon.core.errors import LedgerError
 from carbon.core.time import instant, month_number
 from carbon.ledger import kept
 from carbon.ledger.closing import NEVER, Closing, State, closings
@@ -153,15 +152,9 @@ class Reader:
         _require_months(periods)
         table = self._table()
         if table is None:
-            return kept.newest((), (), until)
+            return kept.nothing()
         months = periods_of(self.path, table) if periods is None else set(periods)
-        try:
-            return kept.newest(infos(self.path, table.version()), months, until)
-        except (ValueError, KeyError, TypeError) as error:
-            raise LedgerError(
-                f"{self.path}: the findings kept with a commit cannot be read; see `carbon ledger verify`, and restore "
-                "the ledger from a copy"
-            ) from error
+        return kept.newest(self.path, table.version(), months, until)
 
     def doubts(self) -> list[str]:
         """What the newest commits alone show not to be as it was posted; `verify` looks at all. Nothing of a store, where

@@ -151,8 +151,9 @@ class Ledger(Reader):
             found = self._difference(here, lines, months, recorded_at, cause, reason, known, inside, state)
             if found is not None:
                 into = self._create() if here is None else here
-                spread = spreads.told(self.path, into.version(), table)
-                append(self.path, into, found.entries, told | state.told() | spread)
+                version = into.version()
+                behind = spreads.told(self.path, version, table) | kept.before(self.path, version)
+                append(self.path, into, found.entries, told | state.told() | behind)
                 if here is not None:
                     tidy(self.path, here, found.entries["period"].unique().to_pylist())
             return found.posting if found else None

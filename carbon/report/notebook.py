@@ -179,7 +179,7 @@ def _behind(asked: Asked, known: datetime | str | None) -> Behind:
 def _notes(table: pd.DataFrame, asked: Asked, behind: Behind, known: datetime | str | None) -> Notes:
     """The notes that the terminal has, by weight."""
     booked = asked.booked
-    findings = kept.newest((), (), None) if booked is None else booked.findings(behind.months, known)
+    findings = kept.nothing() if booked is None else booked.findings(behind.months, known)
     notes = weighed(behind.entries, findings, behind.months, asked.hardware, behind.known)
     return by_weight(table, behind.months, notes)
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from carbon.core.errors import UsageError
+from carbon.core.errors import LedgerError, UsageError
 from carbon.core.findings import Finding, Findings
+from carbon.ledger import kept
 from carbon.ledger.audit import verify
 from carbon.ledger.kept import COLUMNS, LIMIT
+from carbon.ledger.log import commit_file, commit_info
 from carbon.ledger.store import Ledger
 from tests.ledger.lines import NOON, at_hour, frame, line
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DAY = timedelta(days=1)
 OCTOBER, NOVEMBER = "2026-10", "2026-11"
@@ -109,3 +112,63 @@ def test_findings_that_were_collected_may_be_given(ledger: Ledger) -> None:
     findings = Findings([PLAIN])
     ledger.post(frame(line()), months=[OCTOBER], recorded_at=NOON, findings=findings)
     assert codes(ledger) == [(1, OCTOBER, "idle-gap")]
+
+
+def as_of_an_older_version(ledger: Ledger, version: int) -> None:
+    """Let a commit tell nothing of those before it."""
+    file = commit_file(ledger.path, version)
+    actions = [json.loads(line) for line in file.read_text().splitlines()]
+    for action in actions:
+        action.get("commitInfo", {}).pop("carbon.before", None)
+    file.write_text("".join(json.dumps(action) + "\n" for action in actions))
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.tuples(st.sampled_from([(OCTOBER,), (NOVEMBER,), (OCTOBER, NOVEMBER)]), st.booleans()), min_size=1, max_size=7),
+    st.integers(-1, 7), st.integers(0, 7), st.booleans(),
+)  # fmt: skip
+def test_any_history_is_told_as_looking_at_every_posting_tells(
+    history: list[tuple[tuple[str, ...], bool]], day: int, older: int, closed: bool
+) -> None:
+    """Of each month the last posting that covered it, up to a time; a ledger that an older version began is no other."""
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = Ledger(Path(folder) / "ledger")
+        for nth, (months, warned) in enumerate(history):
+            found = [PLAIN._replace(code=f"code-{nth}")] if warned else []
+            assert post(ledger, 1.0 + nth, *found, months=months, day=60 + nth)
+            if nth < older:
+                as_of_an_older_version(ledger, nth + 1)
+            if closed and nth == 0:
+                ledger.close("2026-09", recorded_at=NOON + 60 * DAY)
+        newest = {month: nth for nth, (months, _) in enumerate(history) for month in months if nth <= day}
+        expected = {(nth + 1, month, f"code-{nth}") for month, nth in newest.items() if history[nth][1]}
+        told = codes(ledger, as_of=NOON + (60 + day) * DAY)
+        assert {(posting, month, code) for posting, months, code in told for month in months.split(", ")} == expected
+        assert [posting for posting, _, _ in told] == sorted((posting for posting, _, _ in told), reverse=True)
+
+
+def test_what_many_postings_tell_of_other_months_is_not_looked_at(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[int] = []
+
+    def counted(path: Path, version: int) -> dict[str, object]:
+        opened.append(version)
+        return commit_info(path, version)
+
+    post(ledger, 0.5, PLAIN, months=(OCTOBER,))
+    for nth in range(40):
+        post(ledger, 1.0 + nth, months=(NOVEMBER,), day=nth)
+    monkeypatch.setattr(kept, "commit_info", counted)
+    assert codes(ledger, [OCTOBER]) == [(1, OCTOBER, "idle-gap")]
+    assert len(opened) == 2
+    opened.clear()
+    assert codes(ledger, [OCTOBER], as_of=NOON + 3 * DAY) == [(1, OCTOBER, "idle-gap")]
+    assert len(opened) <= 8
+
+
+def test_a_posting_on_commits_that_cannot_be_read_is_refused(ledger: Ledger) -> None:
+    post(ledger, 0.5, PLAIN)
+    file = commit_file(ledger.path, 1)
+    file.write_text(file.read_text().replace('\\"2026-10\\"', '\\"2026-10'))
+    with pytest.raises(LedgerError, match="the findings kept with a commit cannot be read"):
+        post(ledger, 0.6)
