@@ -118,8 +118,9 @@ def test_four_processes_make_one_chain_and_lose_nothing(ledger: Ledger, store: s
     assert sorted(numbers) == list(range(1, WRITERS * POSTINGS + 1))
     assert verify(ledger) == (WRITERS * POSTINGS, 2 * LINES * (2 * WRITERS * POSTINGS - 1), [])
     assert ledger.postings()["entries"].tolist() == [2 * LINES] + [4 * LINES] * (WRITERS * POSTINGS - 1)
-    # Those who were refused took their data files away again, and their probes.
-    assert len(keys(store, prefix)) == 1 + 3 * WRITERS * POSTINGS
+    # Those who were refused took their data files away again, and their probes; where a connection broke one may stay.
+    least = 1 + 3 * WRITERS * POSTINGS
+    assert least <= len(keys(store, prefix)) <= least + WRITERS
 
 
 def test_two_writers_that_saw_the_same_state_do_not_both_commit(ledger: Ledger) -> None:
