@@ -124,9 +124,12 @@ def tell(found: MarketBased, hourly: Demand | None, supply: Supply, settings: Se
 
 def _tell_fallback(found: MarketBased, supply: Supply, settings: Settings, findings: Findings) -> None:
     """Warn of markets with instruments of ours that have no residual mix (its absence is to be disclosed: criterion 8)."""
-    layers, pools, demand = found.matched.share, found.matched.pools, found.matched.demand_wh.sum(axis=1)
-    lacking = layers["fallback"].max(axis=1) > 0 if "fallback" in layers and demand.size else np.zeros(len(pools), bool)
-    for market in sorted({pool[0] for pool, gap in zip(pools, lacking, strict=True) if gap} & set(supply.market)):
+    layers, pools, rest = found.matched.share, found.matched.pools, uncovered(found.matched)
+    lacking = layers["fallback"].max(axis=1) > 0 if "fallback" in layers and len(rest) else np.zeros(len(pools), bool)
+    drawn = set(rest.loc[rest["uncovered_kwh"] > 0, "market"])  # a share of no energy, in a month without any, is none
+    for market in sorted(
+        {pool[0] for pool, gap in zip(pools, lacking, strict=True) if gap} & set(supply.market) & drawn
+    ):
         findings.warning(
             "no-residual-mix", f"no residual mix is known: what no instrument covers takes {settings.text('scope2.fallback')}",
             "add a row to residual_mix.csv of your own ([grid] data)", file="grid", column="market", value=market,

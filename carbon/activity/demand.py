@@ -48,13 +48,15 @@ class Pools(NamedTuple):
 class _Monthly(NamedTuple):
     """Of pools (rows) by month from `first` (columns): demand and device-hours, NaN where not known, 0 where there are none.
 
-    `hours` of each month are those that the workload covers; `worked` says whether any row ran in it.
+    `occupied_h` are device-hours with rows. `hours` of each month are those that the workload covers; `worked` says whether
+    any row ran in it.
     """
 
     first: int
     demand: Floats
     busy_h: Floats
     device_h: Floats
+    occupied_h: Floats
     hours: Floats
     worked: NDArray[np.bool_]
 
@@ -113,8 +115,15 @@ def _monthly(
     hours, worked = np.zeros(shape[1]), np.zeros(shape[1], bool)
     hours[available["month"].to_numpy(np.int64) - first] = available["hours"]
     worked[use["month"].to_numpy(np.int64) - first] = True
+    occupied_h = total(nodes["occupied_device_h"].to_numpy())
     return _Monthly(
-        first, demand, total(np.where(known, busy_h, 0.0)), total(np.where(known, device_h, 0.0)), hours, worked
+        first,
+        demand,
+        total(np.where(known, busy_h, 0.0)),
+        total(np.where(known, device_h, 0.0)),
+        occupied_h,
+        hours,
+        worked,
     )
 
 
@@ -165,9 +174,15 @@ def _tell(monthly: _Monthly, pools: Pools, unit: str, findings: Findings) -> Non
     unknown = np.isnan(monthly.demand)
     silent = (monthly.demand == 0) & (monthly.device_h > 0) & (monthly.hours > 0)
     what = "busy time" if unit == "busy" else unit
+    there = monthly.occupied_h > 0
+    lacking = (
+        "their energy is no more than the hardware draws at rest: check energy_kwh, and devices and host in nodes.csv"
+    )
     for code, months, problem, mend in (
-        ("demand-gap", silent, f"hardware without {what} in {{}}: growth is taken over the gap",
+        ("demand-gap", silent & ~there, f"hardware without {what} in {{}}: growth is taken over the gap",
          "add the rows that are missing; nothing, where nothing ran"),
+        ("no-demand", silent & there, f"rows of hardware without {what} in {{}}: growth is taken over these months",
+         lacking if unit == "busy" else f"give {unit} in the rows, or set demand under [refresh] to busy"),
         ("demand-unknown", unknown, "rows whose busy time nobody knows in {}: no growth and no use of these months",
          "give busy_fraction, or a profile with power figures; or set demand under [refresh] to tokens or requests"),
     ):  # fmt: skip

@@ -92,6 +92,8 @@ def _tell(error: CarbonError | KeyboardInterrupt | OSError) -> None:
     """Say on standard error what went wrong."""
     if isinstance(error, InputError):
         show_findings(error.findings)
+        for note in getattr(error, "__notes__", ()):
+            say(note, err=True)
     elif isinstance(error, CarbonError):  # also where it is one of the system: a store that does not answer
         _complain(str(error))
     elif isinstance(error, OSError):

@@ -53,16 +53,20 @@ def pact(
     """Product footprints per request and per 1,000 tokens, as PACT version 3 data; hardware amortised."""
     from carbon.exports.pact import flat, to_json
     from carbon.exports.pact import pact as footprints
+    from carbon.report.monthly import month_spans, nothing_posted
 
     found = chosen(context, period, as_of)
     # work is divided by what is about the same months
-    found = found._replace(entries=found.ledger.restated().live(as_of, found.months))
+    restated = found.ledger.restated()
+    found = found._replace(entries=restated.live(as_of, found.months))
+    if found.entries.empty:
+        raise nothing_posted(found.months, restated.live(as_of, columns=("period",))["period"])
     frame = _frame(found, tuple(company_id or ()), str(energy), as_of)
     with counting("footprints", "products") as progress:
         made = footprints(found.entries, frame, [word.strip() for word in by.split(",") if word.strip()], progress)
     if not made.footprints:
         raise NotFoundError(
-            f"no product of {found.months[0]} to {found.months[-1]} states requests or tokens for all of its work; "
+            f"no product of {month_spans(found.months)} states requests or tokens for all of its work; "
             "add them to the workload"
         )
     _tell(made.left_out)

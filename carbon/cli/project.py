@@ -23,6 +23,7 @@ from carbon.cli.common import (
 from carbon.cli.registering import init
 from carbon.cli.waiting import waiting
 from carbon.core.errors import InputError, NotFoundError, UsageError
+from carbon.core.findings import ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,7 +58,7 @@ def demo(
     folder = folder or folder_of(context) / "carbon-demo"
     write_demo(folder)
     settings = load(folder)
-    with _truth_when_interrupted(settings), waiting("reading", total=row_estimate(settings)) as progress:
+    with _truth_when_stopped(settings), waiting("reading", total=row_estimate(settings)) as progress:
         outcome = post(settings, now=now(), clock=now, progress=progress)
     from carbon.cli.report import print_month
 
@@ -165,7 +166,7 @@ def account(
     if cause and cause not in CAUSES:
         raise UsageError(f"--cause {cause} is none of {', '.join(CAUSES)}")
     settings = settings_of(context, **({"grid__uncovered": "report"} if allow_uncovered else {}))
-    with _truth_when_interrupted(settings), waiting("reading", total=row_estimate(settings)) as progress:
+    with _truth_when_stopped(settings), waiting("reading", total=row_estimate(settings)) as progress:
         outcome = post(
             settings, window=_window(month, from_, to), now=now(), dry_run=dry_run, remove=remove, rename=rename,
             cause=cause, reason=reason, progress=progress, clock=now,
@@ -185,7 +186,7 @@ def settle(
     from carbon.settling import settle as post
 
     settings = settings_of(context)
-    with _truth_when_interrupted(settings), waiting("reading", total=row_estimate(settings)) as progress:
+    with _truth_when_stopped(settings), waiting("reading", total=row_estimate(settings)) as progress:
         outcome = post(
             settings, window=_window(month, None, None), now=now(), dry_run=dry_run, reason=reason, progress=progress,
             clock=now,
@@ -198,14 +199,18 @@ def settle(
 
 
 @contextmanager
-def _truth_when_interrupted(settings: Settings) -> Iterator[None]:
-    """Let an interruption say whether anything was posted before it came."""
+def _truth_when_stopped(settings: Settings) -> Iterator[None]:
+    """Let an interruption say whether anything was posted before it came, and findings that refuse the work that nothing was."""
     from carbon.ledger.store import Ledger
 
     ledger = Ledger(settings.path("ledger.path"))
     before = ledger.head().posting
     try:
         yield
+    except InputError as error:
+        errors = sum(finding.severity == ERROR for finding in error.findings)
+        error.add_note(f"refused for {_many(errors, 'error')}: nothing was posted")
+        raise
     except KeyboardInterrupt:
         after = ledger.head().posting
         if after == before:

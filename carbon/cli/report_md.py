@@ -24,9 +24,9 @@ def leave_page(
     """Write the report of a period as Markdown to standard output or a new file. Raises what the report raises."""
     from carbon.cli.report import label_of, ledger_of
     from carbon.report.markdown import markdown
-    from carbon.report.monthly import months_of, report, scope2_by_method
+    from carbon.report.monthly import months_of, report, scope2_by_method, statement
     from carbon.report.settledness import MOVED, movement, settled, settled_notes
-    from carbon.report.view import headline
+    from carbon.report.view import headline, standing_tiers
 
     ledger, months = ledger_of(settings, restated=restated), months_of(period)
     frame = report(ledger, months, by, *bases, as_of, **settings.draws._asdict())
@@ -35,7 +35,10 @@ def leave_page(
     waiting = settled_notes(
         settled(entries, *bases, settings.draws), movement(ledger.entries(as_of, months, MOVED), *bases)
     )
-    head = headline(frame, label, settings.text("entity.name"), scope2_by_method(entries), settled=waiting)
+    head = headline(
+        frame, label, settings.text("entity.name"), scope2_by_method(entries), settled=waiting,
+        tiers=standing_tiers(frame, statement(entries, *bases)),
+    )  # fmt: skip
     notes = _notes(settings, frame, entries, months, bases, as_of, restated=restated)
     leave_text(markdown(frame, head.plain.split("\n"), notes), output)
 

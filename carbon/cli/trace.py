@@ -68,12 +68,14 @@ def _print(found: Trace) -> None:
 
 
 def _leaf(leaf: Step) -> Text:
-    """One line of the tree: name, unrounded value, unit, and where it stands."""
+    """One line of the tree: name, value, unit, and where it stands; what is summed up below it to twelve digits."""
     from rich.text import Text
 
     from carbon.report.cells import clean
 
-    value = repr(leaf.value) if isinstance(leaf.value, float) else str(leaf.value)
+    value = str(leaf.value)
+    if isinstance(leaf.value, float):
+        value = f"{leaf.value:.12g}" if leaf.step in {"activity", "factor"} else repr(leaf.value)
     unit = "" if leaf.unit in {None, "1"} else f" {leaf.unit}"
     source = f" ({leaf.source})" if leaf.source else ""
     return Text(clean(f"{leaf.name}: {value}{unit}{source}"), overflow="fold")

@@ -141,6 +141,14 @@ def live(entries: pd.DataFrame) -> pd.DataFrame:
     return standing
 
 
+def standing(entries: pd.DataFrame) -> pd.DataFrame:
+    """The same of live entries of some months: those that take back what another month holds are left out, too.
+
+    Column `entry` may be absent where no reversal is among them.
+    """
+    return live(entries) if entries["reverses"].notna().any() else entries
+
+
 def bits(values: pd.Series) -> NDArray[np.int64]:
     """The bits of each number, one and the same for all that are missing: two are equal when nothing tells them apart."""
     numbers = values.to_numpy(np.float64)

@@ -14,7 +14,7 @@ from carbon.report.cells import clean, percent
 from carbon.report.concentration import WORDS, curve, units_of
 from carbon.report.concentration import table_of_units as concentration_of
 from carbon.report.intensity import ALONE, UNITS, WHOLE, intensities
-from carbon.report.view import NOT_STATED, parts_by, tier_shares
+from carbon.report.view import NOT_STATED, parts_by, standing_tiers
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -150,7 +150,7 @@ def per_unit(facts: Facts) -> Section:
 
 def tiers(facts: Facts) -> Section:
     """Which grid data stand behind the energy."""
-    parts = tier_shares(facts.frame)
+    parts = standing_tiers(facts.frame, facts.lines)
     if not parts:
         return Section("tiers", "Quality of grid data", ["The statement contains no electricity."], [])
     told = ", ".join(f"{clean(name)} {percent(part)}" for name, part in parts.items())

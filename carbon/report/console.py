@@ -18,12 +18,13 @@ from carbon.report.monthly import (
     months_of,
     report,
     scope2_by_method,
+    statement,
     statement_label,
 )
 from carbon.report.notes import NO_RANGE, Notes, range_note
 from carbon.report.rolling import SHOWN
 from carbon.report.settledness import settled, settled_notes
-from carbon.report.view import render_notes, render_report
+from carbon.report.view import render_notes, render_report, standing_tiers
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -77,8 +78,10 @@ def print_report(
     label = f"{statement_label(energy, hardware)}{as_known(as_of)}"
     waiting = settled_notes(settled(entries, energy, hardware, draws), moved)
     said = by_weight(frame, months_of(period), notes)
-    scope2 = scope2_by_method(entries)
-    for part in render_report(frame, label, said, console.width, entity, scope2, words, work, span, change, waiting):
+    scope2, tiers = scope2_by_method(entries), standing_tiers(frame, statement(entries, energy, hardware))
+    for part in render_report(
+        frame, label, said, console.width, entity, scope2, words, work, span, change, waiting, tiers
+    ):
         console.print(part)
 
 

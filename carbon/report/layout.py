@@ -156,7 +156,7 @@ def _left_out(columns: Sequence[Column], shown: Sequence[Column], rows: int) -> 
         "" if rows else "no rows",
         f"{rows - ROWS_SHOWN:,} more rows: --format csv lists all" if rows > ROWS_SHOWN else "",
         f"no room for {wide}: --format csv has all columns" if wide else "",
-        f"nothing in {empty}" if empty else "",
+        f"left out, as empty: {empty}" if empty else "",
     ]
     return [Text(line, "dim", overflow="fold") for line in lines if line]
 

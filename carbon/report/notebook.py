@@ -19,14 +19,14 @@ from carbon.ledger.restated import Restated
 from carbon.report import monthly
 from carbon.report.console import as_known, by_weight
 from carbon.report.markup import as_html
-from carbon.report.monthly import kept_tables, months_of, scope2_by_method, statement_label
+from carbon.report.monthly import kept_tables, months_of, scope2_by_method, statement, statement_label
 from carbon.report.months import month_notes
 from carbon.report.notes import Notes, weighed
 from carbon.report.ranges import Draws
 from carbon.report.rolling import SHOWN, rolled
 from carbon.report.running import edge_note
 from carbon.report.settledness import MOVED, movement, settled, settled_notes
-from carbon.report.view import headline
+from carbon.report.view import headline, standing_tiers
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,11 +75,14 @@ class Behind(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What is told beside the figures: notes, what is settled, Scope 2 by method [kg], the time in words, whose ledger it is."""
+    """What is told beside the figures: notes, what is settled, Scope 2 by method [kg], shares of its energy [1] by tier
+    of grid data (None: those of its table), the time in words, whose ledger it is.
+    """
 
     notes: Notes
     settled: list[str]
     scope2: dict[str, float]
+    tiers: dict[str, float] | None
     span: str
     entity: str
 
@@ -137,9 +140,9 @@ def _html(table: pd.DataFrame, asked: Asked) -> str:
     try:
         told = _told(table, asked, asked.known)
     except (CarbonError, OSError) as error:
-        told = Told(Notes([_NOT_READ.format(error)]), [], {}, asked.rolling or "", "")
+        told = Told(Notes([_NOT_READ.format(error)]), [], {}, None, asked.rolling or "", "")
     label = f"{statement_label(asked.energy, asked.hardware)}{as_known(asked.as_of)}"
-    lines = headline(table, label, told.entity, told.scope2, told.span, settled=told.settled)
+    lines = headline(table, label, told.entity, told.scope2, told.span, settled=told.settled, tiers=told.tiers)
     return as_html(table, lines.plain.split("\n"), told.notes)
 
 
@@ -149,7 +152,8 @@ def _told(table: pd.DataFrame, asked: Asked, known: datetime | str | None) -> To
     behind = _behind(asked, known)
     waiting = settled_notes(settled(behind.entries, *bases, asked.draws), _moved(asked, behind, known))
     notes = _notes(table, asked, behind, known)
-    return Told(notes, waiting, scope2_by_method(behind.entries), behind.span, _entity(asked))
+    tiers = standing_tiers(table, statement(behind.entries, *bases))
+    return Told(notes, waiting, scope2_by_method(behind.entries), tiers, behind.span, _entity(asked))
 
 
 def _entity(asked: Asked) -> str:

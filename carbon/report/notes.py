@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from carbon.core.findings import NOTE, WARNING, Finding
+from carbon.ledger.entries import standing
 from carbon.report.groups import numbered
 from carbon.report.monthly import statement
 
@@ -81,6 +82,7 @@ def report_notes(entries: pd.DataFrame, hardware: str = "amortised") -> list[str
 
 def _gaps(entries: pd.DataFrame, hardware: str) -> list[str]:
     """What no figure covers, and what one covers that stands in for a better one."""
+    entries = standing(entries)
     lines = statement(entries[list(_READ)], "location", hardware)
     market = entries.loc[entries["basis"] == "market", ["energy_kwh", "factor_kind", "zone"]]
     fallback = market["factor_kind"].isin(["grid-average", "fossil"])

@@ -14,6 +14,7 @@ import pandas as pd
 
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.time import DAY_US, HOUR_US, cell_of, isoformat, month_number, month_range_us, month_text, us_of
+from carbon.ledger.entries import standing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,10 +170,18 @@ def window_end(ledger: Dated, period: Sequence[str], as_of: datetime | str | Non
 def entries_from(
     ledger: Dated, start_us: int, as_of: datetime | str | None = None, columns: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Live entries booked in the month of an instant [us] or later, in any order: energy_kwh [kWh], kgco2e [kg]."""
+    """What stands of the month of an instant [us] and later, in any order: energy_kwh [kWh], kgco2e [kg].
+
+    Left out are entries of closed months and what takes them back in a later one, which stand at one time.
+    """
     first = month_text(int(cell_of(np.array([start_us]), "month")[0]))
     months = [month for month in ledger.months() if month >= first]
-    return ledger.live(as_of=as_of, periods=months, columns=columns, coded=True)
+    names = None if columns is None else [*dict.fromkeys((*columns, "reverses"))]
+    found = ledger.live(as_of=as_of, periods=months, columns=names, coded=True)
+    if not found["reverses"].notna().any():
+        return found
+    names = None if names is None else [*names, "entry"]
+    return standing(ledger.live(as_of=as_of, periods=months, columns=names, coded=True))
 
 
 def rolled(

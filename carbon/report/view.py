@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
+from carbon.ledger.entries import standing
 from carbon.report.cells import amount, clean, exact, percent, round_numbers
 from carbon.report.layout import Column, column, fitting, table
 from carbon.report.monthly import GROUPINGS, month_spans
@@ -70,19 +71,20 @@ def render_report(
     span: str = "",
     change: Change | None = None,
     settled: Sequence[str] = (),
+    tiers: Mapping[str, float] | None = None,
 ) -> list[RenderableType]:
     """Renderables of a report table, each no wider than `width` [terminal cells].
 
     First what fits one screen: the total under its label, the change against the month before, what is settled (in words),
     the largest causes and parts as bars. Then a table by scope, category and phase [kWh, kgCO2e or tCO2e], one by month
     where there are several, one for each grouping column that the table has or of those in `by`, `work` (intensities), and
-    the notes. `span`: the time in words, where it is not whole months.
+    the notes. `span`: the time in words, where it is not whole months; `tiers`: as `headline` takes them.
     """
     names = [name for name in GROUPINGS if name in (frame if by is None else by)]
     if frame["month"].nunique() > 1:
         names.insert(0, "month")
     tables = [_parts_table(name, parts_by(frame, name), frame, width) for name in names]
-    top = headline(frame, label, entity, scope2, span, change, settled)
+    top = headline(frame, label, entity, scope2, span, change, settled, tiers)
     causes = render_causes(change, width)
     room = SCREEN - lines_of(top.plain, width) - (causes.row_count + 1 if causes.row_count else 0) - 1
     parts = render_bars(phase_parts(frame), width, room)
@@ -121,23 +123,26 @@ def headline(
     span: str = "",
     change: Change | None = None,
     settled: Sequence[str] = (),
+    tiers: Mapping[str, float] | None = None,
 ) -> Text:
     """The total [kgCO2e or tCO2e], how it is to be read, Scope 2 by each method [kg], energy, what is settled, the change.
 
-    Without words of what is `settled` the provisional share is named.
+    Without words of what is `settled` the provisional share is named. `tiers`: shares of the energy [1] as `standing_tiers`
+    has them; None: those of the table.
     """
     energy = _sum(frame["energy_kwh"].dropna())
     share = percent(provisional_share(frame)) or "unknown share"
     facts = [f"{round_numbers([energy])[0]} kWh at the meter"] if frame["energy_kwh"].notna().any() else []
     facts += [] if settled else [f"provisional: {share} of the emissions"]
-    tiers = ", ".join(f"{clean(tier)} {percent(part)}" for tier, part in tier_shares(frame).items())
+    parts = tier_shares(frame) if tiers is None else tiers
+    by_tier = ", ".join(f"{clean(tier)} {percent(part)}" for tier, part in parts.items())
     lines = [
         Text(f"Emissions of {clean(entity)}{', ' if entity else ''}{span or month_spans(frame['month'])}", "bold"),
         Text(amount(_sum(frame["kgco2e"])) + _interval(frame), "bold green"),
         Text(clean(label)),
         *([Text(f"Scope 2: {_by_method(scope2)}")] if scope2 and len(scope2) > 1 else []),
         *([Text(" · ".join(facts))] if facts else []),
-        *([Text(f"grid data: {tiers} of the energy")] if tiers else []),
+        *([Text(f"grid data: {by_tier} of the energy")] if by_tier else []),
         *(Text(clean(line)) for line in settled),
         *([Text(clean(change_line(change)), "bold")] if change else []),
     ]
@@ -155,6 +160,17 @@ def tier_shares(frame: pd.DataFrame) -> dict[str, float]:
     parts.sort(key=lambda part: (-part.energy_kwh, part.name))
     whole = math.fsum(part.energy_kwh for part in parts)
     return {part.name: part.energy_kwh / whole for part in parts} if whole else {}
+
+
+def standing_tiers(frame: pd.DataFrame, lines: pd.DataFrame) -> dict[str, float]:
+    """`tier_shares` of a report table whose statement has these lines, of those alone that stand.
+
+    A month that adjusts closed ones takes back energy of theirs, and shares of a sum with that are no shares of anything.
+    """
+    if not lines["reverses"].notna().any():
+        return tier_shares(frame)
+    some = standing(lines)[["tier", "phase", "energy_kwh", "kgco2e"]]
+    return tier_shares(some.astype({"tier": "str"}))
 
 
 def parts_by(frame: pd.DataFrame, name: str) -> list[Part]:

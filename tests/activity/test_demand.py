@@ -219,6 +219,12 @@ def test_months_without_demand_and_demand_nobody_knows_are_told() -> None:
     assert told["demand-gap"].value == "GB h100-sxm5-80gb"
     assert "2024-04:" in told["demand-gap"].problem
     assert told["demand-unknown"].value == "FR l4"
+    resting = Findings()
+    at_rest = busy._replace(busy=0.0, tokens=0.0)
+    engine([[None, busy, busy], [None, at_rest, busy], [None, busy, busy]], findings=resting)
+    assert [(found.code, found.value, "2024-04:" in found.problem) for found in resting] == [
+        ("no-demand", "GB h100-sxm5-80gb", True)
+    ]
     quiet = Findings()
     engine([[None, busy, busy]] * 3, findings=quiet)
     assert not list(quiet)

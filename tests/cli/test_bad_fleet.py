@@ -64,7 +64,7 @@ def test_a_fault_of_the_fleet_is_one_line_and_nothing_is_posted(accounted: Proje
     result = accounted.run("account")
     assert (result.code, result.out) == (1, "")
     assert_one_line(result.err, fault)
-    assert len(result.err.splitlines()) == 1
+    assert result.err.splitlines()[1:] == ["refused for 1 error: nothing was posted"]
     assert accounted.state() == before
 
 

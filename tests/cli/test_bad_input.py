@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Change = Callable[[Project], object]
 
 LINE = re.compile(r"(error|warning): (?P<place>.+): (?P<problem>.+?); (?P<mend>.+) \[(?P<code>[a-z0-9-]+)\]")
+REFUSED = re.compile(r"refused for [0-9,]+ errors?: nothing was posted")
 
 
 class Fault(NamedTuple):
@@ -366,13 +367,16 @@ def test_a_fault_is_named_and_nothing_is_posted(accounted: Project, fault: Fault
     result = accounted.run("account")
     assert (result.code, result.out) == (1, "")
     assert_one_line(result.err, fault)
+    *findings, last = result.err.splitlines()
+    errors = sum(line.startswith("error: ") for line in findings)
+    assert last == f"refused for {errors} error{'s' * (errors != 1)}: nothing was posted"
     assert "Traceback" not in result.text
     assert accounted.state() == before
 
 
 def assert_one_line(text: str, fault: Fault) -> None:
-    """One line says code, place and mend; every other line is a finding too."""
-    found = [LINE.fullmatch(line) for line in text.splitlines()]
+    """One line says code, place and mend; every other line is a finding too, but that which says that nothing was posted."""
+    found = [LINE.fullmatch(line) for line in text.splitlines() if not REFUSED.fullmatch(line)]
     assert all(found), text
     mine = [match for match in found if match and match["code"] == fault.code]
     assert [match for match in mine if match["place"].startswith(fault.place) and fault.mend in match["mend"]], text

@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from carbon.cli.trace import _leaf
+from carbon.evidence import Step
 from tests.cli.project import JULY, WORKLOAD
 
 if TYPE_CHECKING:
@@ -80,6 +82,12 @@ def test_short_ids_json_and_a_tree_of_eighty_columns(accounted: Project) -> None
     kilograms = float(accounted.entries()["kgco2e"].iloc[0])
     assert f"kgco2e: {kilograms!r} kg (reckoned again)" in tree.out
     assert "verdict: reproduces" in tree.out
+
+
+def test_the_tree_shows_what_is_summed_to_twelve_digits_and_operands_unrounded() -> None:
+    shown = {step: _leaf(Step(step, "row", 0.1 + 0.2, "kWh", "")).plain for step in ("activity", "factor", "formula", "result")}
+    assert shown["activity"] == shown["factor"] == "row: 0.3 kWh"
+    assert shown["formula"] == shown["result"] == "row: 0.30000000000000004 kWh"
 
 
 @pytest.mark.parametrize(("entry", "code", "words"), [

@@ -266,3 +266,54 @@ def test_warnings_stay_when_something_settles(accounted: Project) -> None:
     assert accounted.run("settle").code == 0
     found = Ledger(accounted.folder / "ledger").findings()
     assert "unmetered" in set(found.loc[found["posting"] == 3, "code"])
+
+
+@pytest.mark.parametrize("words", [(), ("--by", "node")])
+def test_windows_over_an_adjusted_month_hold_what_stands_and_nothing_beside(accounted: Project, words: tuple[str, ...]) -> None:
+    """An entry and its reversal a month later stand at the same time: neither is a row, and the page for people is drawn."""
+    accounted.run("close", "2024-06")
+    series(accounted)
+    assert accounted.run("settle").code == 0
+    change(accounted)
+    assert accounted.run("account").code == 0
+    found = accounted.csv("report", "2024-07", "--rolling", "2mo", *words)
+    whole = pd.concat([accounted.csv("report", month, "--restated", *words) for month in ("2024-06", "2024-07")])
+    figures = ["energy_kwh", "kgco2e", "kgco2e_low", "kgco2e_high", "provisional_share"]
+    keys = [name for name in whole if name not in figures]
+    assert found[keys].astype("str").fillna("").to_numpy().tolist() == whole[keys].astype("str").fillna("").to_numpy().tolist()
+    for name in figures:
+        assert found[name].to_numpy() == pytest.approx(whole[name].to_numpy(), rel=1e-12, nan_ok=True)
+    assert not ((found["energy_kwh"] == 0) & (found["kgco2e"] == 0)).any()
+    shown = accounted.run("report", "2024-07", "--rolling", "2mo", *words)
+    assert shown.code == 0, shown.text
+    assert accounted.run("report", "2024-07", "--rolling", "2mo", "--daily").code == 0
+
+
+def test_no_share_of_energy_is_below_nothing_where_a_closed_month_settled(accounted: Project) -> None:
+    """June's energy of node b is taken back in July and put there anew: its shares are of the lines that stand in July."""
+    accounted.run("close", "2024-06")
+    series(accounted)
+    assert accounted.run("settle").code == 0
+    entries = Ledger(accounted.folder / "ledger").entries().query("period == '2024-07' and basis in ['location', 'either']")
+    taken = set(entries["reverses"].dropna())
+    kwh: dict[str, float] = {}
+    for line in entries.itertuples():
+        if pd.isna(line.reverses) and line.entry not in taken and not pd.isna(line.energy_kwh):
+            kwh[str(line.tier)] = kwh.get(str(line.tier), 0.0) + line.energy_kwh
+    measured = kwh["measured"] / sum(kwh.values())
+    assert 0 < measured < 1
+    for words in ((), ("--format", "md")):
+        shown = accounted.run("report", "2024-07", *words).out
+        assert f"measured {measured:.1%}".replace("%", " %") in shown
+        before = [line.partition("of the energy")[0].lstrip("- •") for line in shown.splitlines() if "of the energy" in line]
+        assert before
+        assert not any("-" in share for share in before)
+
+
+def test_a_month_with_adjustments_alone_has_no_footprint_and_says_so(accounted: Project) -> None:
+    accounted.run("close", "2024-07")
+    change(accounted)
+    accounted.run("account")
+    assert accounted.run("report", "2024-08").code == 0
+    result = accounted.run("export", "pact", "2024-08")
+    assert (result.code, result.err) == (3, "error: the ledger has no entry for 2024-08; it has 2024-06 to 2024-07\n")

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from carbon.core.time import HOUR_US
+from tests.cli.project import JULY
 from tests.pipeline import market_world as world
 from tests.pipeline.market_fixtures import FIGURES, OWN, TOLD, of_basis
 from tests.reference.matching import Instrument
@@ -174,6 +175,20 @@ def test_notes_and_warnings_are_told_and_stay_in_the_report(fresh: Callable[...,
     assert "not used" in shown
     assert "CFE score" in shown
     assert "the certificate is not applied" in shown
+
+
+def test_a_month_without_energy_lacks_no_residual_mix(project: Project) -> None:
+    """A contract covers all that Germany drew in June; in July, when others worked, there was nothing to cover."""
+    project.write("nodes.csv", project.read("nodes.csv").replace("US-TEX-ERCO", "DE"))
+    project.put_rows(JULY, [row for row in project.rows(JULY) if row[2] != "b"])
+    head = "id,kind,market,start,end,mwh,intensity_g_per_kwh\n"
+    project.write("instruments.csv", f"{head}ppa,contract,DE,2024-01-01,2025-01-01,9,0\n")
+    enough = project.run("check")
+    assert enough.code == 0, enough.text
+    assert "[no-residual-mix]" not in enough.err
+    project.write("instruments.csv", f"{head}ppa,contract,DE,2024-01-01,2025-01-01,0.001,0\n")
+    told = [line for line in project.run("check").err.splitlines() if "[no-residual-mix]" in line]
+    assert ["'DE'" in line for line in told] == [True]
 
 
 def test_the_report_shows_both_methods(posted: Project, judges: dict[str, Statement], market_rows: list[Row]) -> None:

@@ -19,8 +19,9 @@ from carbon.report import layout
 from carbon.report.cells import rounded
 from carbon.report.console import print_findings, print_report, print_table
 from carbon.report.monthly import report
+from carbon.report.notes import report_notes
 from carbon.report.shares import provisional_share
-from carbon.report.view import scope_parts, tier_shares
+from carbon.report.view import scope_parts, standing_tiers, tier_shares
 from tests.report.ledger_entries import HOSTILE, MONTHS, Shelf, entries, entry, frame_of
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def test_numbers_have_room_before_text_and_what_has_none_is_named() -> None:
     assert re.search(r"12,346 +<0\.01|12,346 +0\.0010", "\n".join(lines))
     notes = " ".join(line.strip() for line in lines[-3:])
     assert "no room for fifth, sixth: --format csv has all columns" in notes
-    assert "nothing in gsd2" in notes
+    assert "left out, as empty: gsd2" in notes
 
 
 def heads(columns: list[layout.Column], width: int) -> list[str]:
@@ -296,6 +297,23 @@ def test_shares_of_a_report() -> None:
     assert pd.isna(provisional_share(nothing))
     assert provisional_share(nothing[:1]) == 1
     assert tier_shares(nothing) == {}
+
+
+def test_shares_of_a_month_that_takes_back_energy_of_a_closed_one_are_of_what_stands() -> None:
+    """40 kWh typical of the month itself; of 90 annual kWh of the month before 60 are left, and measured now."""
+    rows = [
+        entry(entry="2-1", node="a", zone="GB", energy_kwh=40.0, kgco2e=4.0, tier="typical"),
+        entry(entry="2-2", node="a", zone="GB", energy_kwh=-90.0, kgco2e=-9.0, tier="annual", reverses="1-1"),
+        entry(entry="2-3", node="a", zone="GB", energy_kwh=60.0, kgco2e=5.0, tier="measured"),
+        entry(entry="2-4", node="a", zone="GB", energy_kwh=50.0, kgco2e=5.0, tier="annual"),
+        entry(entry="3-1", node="a", zone="GB", energy_kwh=-50.0, kgco2e=-5.0, tier="annual", reverses="2-4"),
+    ]
+    frame = report(Shelf(rows), "2026-10")
+    assert min(tier_shares(frame).values()) < 0
+    assert standing_tiers(frame, frame_of(rows)) == {"measured": 0.6, "typical": 0.4}
+    assert standing_tiers(frame, frame_of(rows[:1])) == tier_shares(frame)
+    (note,) = (note for note in report_notes(frame_of(rows)) if "no upstream figure" in note)
+    assert note.startswith("100.0% of the energy")
 
 
 @settings(max_examples=25)
