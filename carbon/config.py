@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 from carbon.core.errors import UsageError
-from carbon.core.findings import shown
+from carbon.core.findings import is_utf8, shown
 from carbon.ledger.place import is_uri, place_of
 from carbon.settings import LEAST_MOST, SETTINGS, Setting, Value, variable_of
 
@@ -113,6 +113,8 @@ def load(
     Other names with CARBON_ are other tools' (CARBON_INTENSITY_TOKEN) and let through, as are tokens of providers.
     """
     folder = Path(folder)
+    if not is_utf8(str(folder.absolute())):
+        raise UsageError(f"{folder.absolute()}: the name of the project folder is not UTF-8; rename it")
     from_file = _from_file(folder / FILE)
     from_environment = _from_environment(os.environ if environment is None else environment)
     from_options = {name: _checked(_BY_NAME[name], value, "option") for name, value in (overrides or {}).items()}
@@ -217,6 +219,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Value]:
     for variable, text in sorted(environment.items()):
         if variable in _BY_VARIABLE:
             setting = _BY_VARIABLE[variable]
+            if not is_utf8(text):
+                raise UsageError(f"{variable}: its bytes are not UTF-8; write it in UTF-8")
             values[setting.name] = _checked(setting, _parse(setting, text), variable)
         elif variable.startswith("CARBON_"):
             _check_foreign(variable)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from carbon.config import Settings
     from carbon.ledger.closing import Closing
+    from carbon.ledger.store import Clock
     from carbon.stream import Progress
 
 
@@ -30,12 +31,14 @@ class Closed(NamedTuple):
 
 
 def close(
-    settings: Settings, month: str, *, now: datetime, reason: str = "", progress: Progress | None = None
-) -> Closed:
+    settings: Settings, month: str, *, now: datetime, reason: str = "", progress: Progress | None = None,
+    clock: Clock | None = None,
+) -> Closed:  # fmt: skip
     """Close a month (`YYYY-MM`) and all before it, after reckoning again what the inputs say of them.
 
-    Raises InputError when the inputs have an error, or say something else than the ledger; UsageError for a month that
-    has not ended or is closed already; NotFoundError for one that the ledger has no entry of. Nothing is closed then.
+    `clock` dates the closing when it is made, else `now` does. Raises InputError when the inputs have an error, or say
+    something else than the ledger; UsageError for a month that has not ended or is closed already; NotFoundError for one
+    that the ledger has no entry of. Nothing is closed then.
     """
     ledger = Ledger(settings.path("ledger.path"), settings.text("entity.name"))
     ledger.require_own()
@@ -53,7 +56,7 @@ def close(
     if planned:
         _refuse(month, planned.posting.entries, settings.text("ledger.path"), reckoned.findings)
     told = held.loc[held["period"] <= month, "status"]
-    made = ledger.close(month, recorded_at=now, reason=reason)
+    made = ledger.close(month, recorded_at=clock or now, reason=reason)
     notes = Findings(finding for finding in reckoned.findings if finding.severity != NOTE)
     return Closed(made, notes, int((told == "provisional").sum()), len(told))
 

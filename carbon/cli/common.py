@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from enum import StrEnum
@@ -17,6 +17,7 @@ import typer
 from carbon.cli import streams
 from carbon.cli.waiting import waiting
 from carbon.core.errors import CarbonError, InputError, NotFoundError, UsageError
+from carbon.core.findings import is_utf8
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,6 +70,7 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
         try:
             streams.prepare()
             with streams.flushed(), waiting(command.__name__.strip("_")):
+                _require_utf8(kwargs)
                 return command(*args, **kwargs)
         except BrokenPipeError:
             streams.abandon()
@@ -80,6 +82,16 @@ def guarded(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(_exit_code(error)) from None
 
     return run
+
+
+def _require_utf8(words: Mapping[str, object]) -> None:
+    """Raise UsageError for a text or a file to be read whose bytes are not UTF-8: neither ledger nor report can hold them."""
+    for name, value in words.items():
+        for word in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(word, (str, Path)) and name != "output" and not is_utf8(str(word)):
+                raise UsageError(
+                    f"{name.replace('_', '-')}: {str(word)!a} has bytes that are not UTF-8; write it in UTF-8"
+                )
 
 
 def _exit_code(error: CarbonError | KeyboardInterrupt | OSError) -> int:

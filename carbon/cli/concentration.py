@@ -50,10 +50,11 @@ def concentration(
     words = words_of(by) if by else list(WORDS)
     require_posted(settings, as_of)
     ledger = ledger_of(settings, restated=restated)
-    found = asked(ledger, period or last_month(settings, as_of), str(energy), str(hardware), as_of)
+    wanted = period or last_month(settings, as_of, restated=restated)
+    found = asked(ledger, wanted, str(energy), str(hardware), as_of)
     frame = table_of(found.lines, words)
     if format == Format.table and output is None:
-        _print(found.lines, frame, label_of(str(energy), str(hardware), restated=restated))
+        _print(found.lines, frame, label_of(str(energy), str(hardware), restated=restated, as_of=as_of))
     else:
         emit(frame, str(format), "concentration", output)
 

@@ -64,7 +64,7 @@ def drivers(
     ledger = ledger_of(settings, restated=restated)
     frame = rows(ledger, before, after, by, *bases, as_of, nodes=nodes)
     if format == Format.table and output is None:
-        _print(settings, frame, (before, after), label_of(*bases, restated=restated), faults)
+        _print(settings, frame, (before, after), label_of(*bases, restated=restated, as_of=as_of), faults)
         return
     for fault in faults:
         say(f"warning: {fault}", err=True)

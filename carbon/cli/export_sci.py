@@ -58,5 +58,5 @@ def sci(
 
 
 def _last_year(settings: Settings, as_of: str | None) -> str:
-    """All months of the last year that the ledger has entries of."""
-    return last_month(settings, as_of)[:4]
+    """All months of the last year that the ledger has entries about."""
+    return last_month(settings, as_of, restated=True)[:4]

@@ -33,7 +33,7 @@ def close(
 
     settings = settings_of(context)
     with waiting("reading", total=row_estimate(settings)) as progress:
-        done = lock(settings, month, now=now(), reason=reason, progress=progress)
+        done = lock(settings, month, now=now(), reason=reason, progress=progress, clock=now)
         show_findings(list(done.findings))
         say(_said(done))
 

@@ -111,7 +111,7 @@ def report(
     if format == ReportFormat.html:
         _page(settings, asked, output, plain=not (rolls or intensity or against is not None))
     elif intensity:
-        wanted = PerUnit(period or last_month(settings, as_of), *asked[1:])
+        wanted = PerUnit(period or last_month(settings, as_of, restated=restated), *asked[1:])
         answer_per_unit(settings, wanted, str(format), output)
     elif against is not None:
         _bridge(settings, asked, against, str(format), output)
@@ -147,7 +147,7 @@ def _tell_doubts(settings: Settings) -> None:
 def _page(settings: Settings, asked: Asked, output: Path | None, *, plain: bool) -> None:
     from carbon.pages.gather import Wish
 
-    wish = Wish(asked.period or last_month(settings, asked.as_of), *asked[1:])
+    wish = Wish(asked.period or last_month(settings, asked.as_of, restated=asked.restated), *asked[1:])
     write_page(settings, wish, output, plain=plain)
 
 
@@ -161,7 +161,7 @@ def _leave(settings: Settings, asked: Asked, kind: ReportFormat, output: Path | 
         bases = asked.energy, asked.hardware
         leave_book(settings, asked.period, asked.by, bases, asked.as_of, settings.draws, output, asked.restated)
         return
-    wanted = asked.period or last_month(settings, asked.as_of)
+    wanted = asked.period or last_month(settings, asked.as_of, restated=asked.restated)
     if kind == ReportFormat.md:
         from carbon.cli.report_md import leave_page
 
@@ -188,7 +188,7 @@ def print_month(
     from carbon.report.settledness import MOVED, movement
 
     booked, ledger = Ledger(settings.path("ledger.path")), ledger_of(settings, restated=restated)
-    wanted = period or last_month(settings, as_of)
+    wanted = period or last_month(settings, as_of, restated=restated)
     draws = settings.draws
     entry = ("entry",) if booked.closed().number else ()  # else no reversal stands beside what it takes back
     names = (*columns_of(by or []), *entry, *draws.needs)
@@ -217,6 +217,7 @@ def print_month(
         ),
         change=_change(settings, ledger, entries, months_of(wanted), energy, hardware, as_of),
         draws=draws,
+        restated=restated,
         moved=movement(ledger.entries(as_of, months_of(wanted), MOVED, coded=True), energy, hardware),
     )
 
@@ -245,7 +246,7 @@ def _bridge(settings: Settings, asked: Asked, against: str, kind: str, output: P
     if asked.as_of is None and instant(against, "--against") > now():
         raise UsageError(f"--against {against} is later than now; it names the earlier of two states")
     require_posted(settings, against, "--against")
-    period = asked.period or last_month(settings, asked.as_of)
+    period = asked.period or last_month(settings, asked.as_of, restated=asked.restated)
     ledger = ledger_of(settings, restated=asked.restated)
     frame = bridge(ledger, period, against, asked.as_of, asked.energy, asked.hardware)
     if kind == ReportFormat.table and output is None:
@@ -256,13 +257,13 @@ def _bridge(settings: Settings, asked: Asked, against: str, kind: str, output: P
 
 def _print_bridge(settings: Settings, frame: pd.DataFrame, period: str, asked: Asked, against: str) -> None:
     from carbon.ledger.store import Ledger
-    from carbon.report.monthly import months_of, statement_label
+    from carbon.report.monthly import months_of
     from carbon.report.months import month_notes
     from carbon.report.waterfall import render_bridge
 
     screen = console()
     known = f"{_spelled(against)} to {_spelled(asked.as_of) if asked.as_of else 'now'}"
-    labels = [statement_label(asked.energy, asked.hardware), f"as known from {known}"]
+    labels = [label_of(asked.energy, asked.hardware, restated=asked.restated), f"as known from {known}"]
     threshold, entity = settings.number("report.significance"), settings.text("entity.name")
     ledger = Ledger(settings.path("ledger.path"))
     also = judged(settings, ledger, asked.as_of, asked.energy, asked.hardware)
@@ -285,18 +286,16 @@ def ledger_of(settings: Settings, *, restated: bool) -> Ledger | Restated:
     return ledger.restated() if restated else ledger
 
 
-def label_of(energy: str, hardware: str, *, restated: bool) -> str:
-    """How a statement is named beside its figures, and by which months it goes where that is not how they are booked."""
-    from carbon.report.monthly import statement_label
+def label_of(energy: str, hardware: str, *, restated: bool, as_of: str | None = None) -> str:
+    """How a statement is named beside its figures: by which months, where that is not how they are booked, and as known when."""
+    from carbon.report.console import label
 
-    return f"{statement_label(energy, hardware)}{', as restated' if restated else ''}"
+    return label(energy, hardware, as_of, restated=restated)
 
 
-def last_month(settings: Settings, as_of: str | None) -> str:
-    """The last month that the ledger has entries of. Raises NotFoundError for a ledger without any."""
-    from carbon.ledger.store import Ledger
-
-    ledger = Ledger(settings.path("ledger.path"))
+def last_month(settings: Settings, as_of: str | None, *, restated: bool = False) -> str:
+    """The last month that the ledger has entries of; `restated`: entries about. Raises NotFoundError for one without any."""
+    ledger = ledger_of(settings, restated=restated)
     for month in reversed(ledger.months()):
         if not ledger.live(as_of, [month], columns=("period",), coded=True).empty:
             return month

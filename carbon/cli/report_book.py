@@ -58,7 +58,7 @@ def leave_book(
     with new_book(output) as file:
         booked = Ledger(settings.path("ledger.path"))
         ledger = booked.restated() if restated else booked
-        months = months_of(period or last_month(settings, as_of))
+        months = months_of(period or last_month(settings, as_of, restated=restated))
         asked = _Asked(settings, booked, ledger, months, *bases, as_of, draws)
         postings = booked.postings(as_of)
         if postings.empty:

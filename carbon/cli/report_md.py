@@ -31,7 +31,7 @@ def leave_page(
     ledger, months = ledger_of(settings, restated=restated), months_of(period)
     frame = report(ledger, months, by, *bases, as_of, **settings.draws._asdict())
     entries = ledger.live(as_of, months)
-    label = f"{label_of(*bases, restated=restated)}{f', as known at {as_of}' if as_of else ''}"
+    label = label_of(*bases, restated=restated, as_of=as_of)
     waiting = settled_notes(
         settled(entries, *bases, settings.draws), movement(ledger.entries(as_of, months, MOVED), *bases)
     )

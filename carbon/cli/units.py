@@ -47,6 +47,6 @@ def _print(settings: Settings, frame: pd.DataFrame, asked: PerUnit) -> None:
 
     screen, entity = console(), settings.text("entity.name")
     title = f"Per unit of work: {entity}{', ' if entity else ''}{month_spans(frame['month'])}"
-    label = label_of(asked.energy, asked.hardware, restated=asked.restated)
+    label = label_of(asked.energy, asked.hardware, restated=asked.restated, as_of=asked.as_of)
     for part in render_units(frame, asked.by, [title, label], screen.width):
         screen.print(part)

@@ -26,6 +26,15 @@ def shown(value: object) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}… ({len(text):,} characters)"
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a text of the system (argument, variable, name of a file) can be written: not so where its bytes are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Finding(NamedTuple):
     """One fault: where it is, what is wrong, and how to mend it. `row` counts as a spreadsheet does (header = 1)."""
 

@@ -16,7 +16,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from carbon.core.errors import LedgerError
 from carbon.core.parallel import ordered_map
-from carbon.ledger.closing import NEVER, State, state_of
+from carbon.ledger.closing import CLOSING, NEVER, State, state_of
 from carbon.ledger.entries import SCHEMA, digest, in_order
 from carbon.ledger.files import (
     PARTITION,
@@ -307,6 +307,19 @@ def commit_head(path: Place, table: DeltaTable) -> Head | None:
         for told in infos(path, table.version()):
             if "posting" in told:
                 return Head(int(told["posting"]), told["digest"], datetime.fromisoformat(told["recorded_at"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return None
+
+
+def last_recorded(path: Place, table: DeltaTable) -> datetime | None:
+    """When the newest posting or closing was recorded, whichever came last; None when no commit that can be read tells."""
+    try:
+        for told in infos(path, table.version()):
+            if CLOSING in told:
+                return datetime.fromisoformat(json.loads(told[CLOSING])["recorded_at"])
+            if "posting" in told:
+                return datetime.fromisoformat(told["recorded_at"])
     except (ValueError, KeyError, TypeError):
         return None
     return None

@@ -11,13 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from carbon.core.errors import LedgerError
 from carbon.core.time import instant, month_number
 from carbon.ledger import kept
 from carbon.ledger.closing import NEVER, Closing, State, closings
 from carbon.ledger.delta import EMPTY, Head, closing_state, head, open_table, periods_of, read, several_postings
 from carbon.ledger.entries import SCHEMA, in_order, to_columns, to_frame
 from carbon.ledger.files import data_files, fields_of, read_file
-from carbon.ledger.log import infos
+from carbon.ledger.log import infos, log_faults
 from carbon.ledger.logbook import newest_faults
 from carbon.ledger.restated import Restated
 from carbon.ledger.spreads import spreads
@@ -125,10 +126,18 @@ class Reader:
         `recorded_at` [UTC]. Raises UsageError for a time that is none, LedgerError for a ledger that cannot be read.
         """
         until, table = _known_until(as_of), self._table()
-        found = closings(infos(self.path, table.version())) if table is not None else []
+        found = self._closings(table) if table is not None else []
         frame = pd.DataFrame(found, columns=list(Closing._fields)).astype(_CLOSING)
         frame["recorded_at"] = pd.to_datetime(frame["recorded_at"], utc=True, format="ISO8601").dt.as_unit("us")
         return frame if until is None else frame[frame["recorded_at"] <= until]
+
+    def _closings(self, table: DeltaTable) -> list[Closing]:
+        """All closings; raises LedgerError unless they are as many as the newest commit tells of."""
+        found, state = closings(infos(self.path, table.version())), closing_state(self.path, table)
+        if len(found) != state.number:
+            fault = next(log_faults(self.path), f"{len(found)} of {state.number} are there; restore it from a copy")
+            raise LedgerError(f"{self.path}: closings cannot be read: {fault}; see `carbon ledger verify`")
+        return found
 
     def months(self) -> list[str]:
         """Months (`YYYY-MM`) that have entries, sorted; what was taken back counts. Raises as `entries` does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -25,6 +25,7 @@ from carbon.ledger.delta import (
     closing_state,
     create_table,
     head,
+    last_recorded,
     note,
     open_table,
     periods_of,
@@ -54,6 +55,7 @@ _Made = TypeVar("_Made")
 
 PATIENCE_S = 600.0
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 1.0
+_TICK = timedelta(microseconds=1)
 _COMPARED = ("posting", "entry", *LINES, "reverses", "adjusts")
 
 
@@ -92,10 +94,11 @@ class Ledger(Reader):
         """Class and place."""
         return f"Ledger({str(self.path)!r})"
 
-    def close(self, month: str, *, recorded_at: datetime, reason: str = "") -> Closing:
+    def close(self, month: str, *, recorded_at: datetime | Clock, reason: str = "") -> Closing:
         """Close a month (`YYYY-MM`) and all before it: what differs for them is booked in the first month after, from now on.
 
-        Raises UsageError for a month that has not ended at `recorded_at` or is closed already, LedgerError as `post`.
+        `recorded_at` as in `post`. Raises UsageError for a month that has not ended then or is closed already, LedgerError
+        as `post`.
         """
         return self._note(lambda state, last, moment: closing(state, last, moment, month, reason.strip()), recorded_at)
 
@@ -131,8 +134,8 @@ class Ledger(Reader):
         `desired` holds lines: the ledger's columns `start` to `source`, energy_kwh [kWh], kgco2e [kg], and `period`. What
         the ledger says otherwise for `months` (`YYYY-MM`) is reversed, and what it lacks is added. `recorded_at` is a time, or
         a clock that is asked when the entries are about to be added, so that a state is never dated before it could be
-        read; it is moved up to that of the newest posting when it is before. `known_files`: files that were read, with or
-        without rows.
+        read; it is moved up to the microsecond after the newest posting or closing when it is not after that. `known_files`:
+        files that were read, with or without rows.
         `inside` picks the entries that are compared, when `desired` covers only part of the months. `findings`, at most
         100, are kept with the commit for `Ledger.findings`, and so is `table`, that of uncertainty by which `gsd2` was reckoned,
         for the ranges of reports; neither is part of the digest. Without a `table` that of the posting before it stands.
@@ -196,7 +199,7 @@ class Ledger(Reader):
             f"{self.path}: other writers posted first for {PATIENCE_S / 60:.0f} minutes; nothing was posted, try again later"
         )
 
-    def _note(self, make: Callable[[State, Head, datetime], Closing], recorded_at: datetime) -> Closing:
+    def _note(self, make: Callable[[State, Head, datetime], Closing], recorded_at: datetime | Clock) -> Closing:
         """Add the closing that `make` gives of what is closed, the newest posting and the time."""
 
         def attempt() -> Closing:
@@ -205,7 +208,7 @@ class Ledger(Reader):
                 raise NotFoundError("the ledger has no entries yet; run `carbon account` first")
             last = head(self.path, table)
             require_newest(self.path, table, last)
-            made = make(closing_state(self.path, table), last, _moment(recorded_at, last))
+            made = make(closing_state(self.path, table), last, self._moment(recorded_at, table, last))
             note(self.path, table, made.told(), last.posting)
             return made
 
@@ -228,12 +231,23 @@ class Ledger(Reader):
         if table is not None:
             last = head(self.path, table)
             require_newest(self.path, table, last)
-        moment = _moment(recorded_at, last)
+        moment = self._moment(recorded_at, table, last)
         entries = number(book(changes, current, state), last.posting + 1, moment, last.digest)
         reversals = int(changes["reverses"].notna().sum())
         return Difference(
             Posting(last.posting + 1, entries["digest"][0].as_py(), moment, len(changes), reversals), entries
         )
+
+    def _moment(self, recorded_at: datetime | Clock, table: DeltaTable | None, last: Head) -> datetime:
+        """When something is recorded: now, by a clock or a time that is given, and always after what was recorded last.
+
+        At the same microsecond a report as of what came before would no longer say what it said.
+        """
+        now = recorded_at() if callable(recorded_at) else recorded_at
+        if now.tzinfo is None:
+            raise ValueError(f"recorded_at {now} has no offset from UTC")
+        noted = None if table is None else last_recorded(self.path, table)
+        return max([now, *(moment + _TICK for moment in (last.recorded_at, noted) if moment)]).astimezone(UTC)
 
     def _about(self, table: DeltaTable | None, months: Sequence[str], state: State) -> pd.DataFrame:
         """Entries about `months`, which is their `period`; `booked` tells the month they stand in, which may be a later one."""
@@ -251,14 +265,6 @@ class Ledger(Reader):
         if table is None or head(self.path, table) != EMPTY:
             raise ConflictError("another process made the ledger and posted first")
         return table
-
-
-def _moment(recorded_at: datetime | Clock, last: Head) -> datetime:
-    """When something is recorded: now, by a clock or a time that is given, and never before what was recorded last."""
-    now = recorded_at() if callable(recorded_at) else recorded_at
-    if now.tzinfo is None:
-        raise ValueError(f"recorded_at {now} has no offset from UTC")
-    return max(now, last.recorded_at or now).astimezone(UTC)
 
 
 def _lines_of(desired: pd.DataFrame, months: Sequence[str]) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from carbon.core.errors import NotFoundError
-from carbon.core.findings import ERROR, shown
+from carbon.core.findings import ERROR, is_utf8, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -108,6 +108,8 @@ class _Walk:
 
     def files(self, path: Path, above: tuple[Path, ...] = ()) -> list[Path]:
         """Files at or below a path, by name. `above` are the real folders that led here."""
+        if not is_utf8(path.name):
+            return self._refuse("name-not-utf8", path, "has a name whose bytes are not UTF-8", "rename it")
         try:
             mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
@@ -133,7 +135,8 @@ class _Walk:
 
     def _refuse(self, code: str, path: Path, problem: str, mend: str) -> list[Path]:
         self.refused += 1
-        self._findings.error(code, problem, mend, file=_name(path, self._folder))
+        name = _name(path, self._folder).encode(errors="replace").decode()  # a table of findings holds no other bytes
+        self._findings.error(code, problem, mend, file=name)
         return []
 
 

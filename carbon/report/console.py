@@ -63,11 +63,13 @@ def print_report(
     span: str = "",
     moved: Movement | None = None,
     change: Change | None = None,
+    restated: bool = False,
 ) -> None:
     """Print the report of a period for people: what matters on one screen, then parts by scope and grouping, work, notes.
 
     Energy in [kWh], emissions in [kgCO2e] or [tCO2e]. `span`: the time in words, where it is not the
-    months; `moved`: how far what has settled did; `change`: that against the month before. Raises what `monthly.report` raises.
+    months; `moved`: how far what has settled did; `change`: that against the month before; `restated`: as in `label`. Raises what
+    `monthly.report` raises.
     """
     words = groupings(by) or list(USUAL_GROUPINGS)
     told_apart = [*words, *({"activity"} - set(words))]  # hardware that nobody used from that of no work
@@ -75,14 +77,19 @@ def print_report(
     entries = ledger.live(as_of=as_of, periods=months_of(period), columns=(*SHOWN, *draws.needs), coded=True)
     products = intensities(entries, "product", energy, hardware) if "product" in groupings(by) else None
     work = render_intensities(intensities(entries, (), energy, hardware), products, console.width)
-    label = f"{statement_label(energy, hardware)}{as_known(as_of)}"
+    title = label(energy, hardware, as_of, restated=restated)
     waiting = settled_notes(settled(entries, energy, hardware, draws), moved)
     said = by_weight(frame, months_of(period), notes)
     scope2, tiers = scope2_by_method(entries), standing_tiers(frame, statement(entries, energy, hardware))
     for part in render_report(
-        frame, label, said, console.width, entity, scope2, words, work, span, change, waiting, tiers
+        frame, title, said, console.width, entity, scope2, words, work, span, change, waiting, tiers
     ):
         console.print(part)
+
+
+def label(energy: str, hardware: str, as_of: datetime | str | None = None, *, restated: bool = False) -> str:
+    """How a statement is named beside its figures; `restated`: by the months that its entries are about, not booked in."""
+    return f"{statement_label(energy, hardware)}{', as restated' if restated else ''}{as_known(as_of)}"
 
 
 def as_known(as_of: datetime | str | None) -> str:

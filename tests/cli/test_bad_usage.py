@@ -264,3 +264,47 @@ def test_reading_commands_need_no_inputs(accounted: Project) -> None:
     shutil.rmtree(accounted.folder / "workload")
     assert accounted.run("report", "--format", "csv").out == before
     assert WORKLOAD in accounted.run("ledger", "show", "--format", "csv").out
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("account", "--dry-run", "--reason"), ("account", "--reason"), ("account", "--cause"), ("close", "2024-06", "--reason"),
+        ("reopen", "2024-06", "--reason"), ("settle", "--reason"), ("report",), ("trace",), ("ledger", "show"),
+        ("grid", "import"), ("ledger", "export"),
+    ],
+)  # fmt: skip
+def test_bytes_that_are_no_text_are_refused(accounted: Project, call: tuple[str, ...]) -> None:
+    before = accounted.state()
+    result = accounted.run(*call, "read\udcff twice")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("error: ")
+    assert len(result.err.splitlines()) == 1
+    assert "not UTF-8; write it in UTF-8" in result.err
+    assert accounted.state() == before
+
+
+def test_a_file_to_be_written_may_have_any_name(accounted: Project) -> None:
+    path = accounted.folder / "june\udcff.csv"
+    assert accounted.run("report", "2024-06", "--format", "csv", "-o", str(path)).code == 0
+    assert path.read_text(encoding="utf-8").startswith("month,")
+
+
+def test_a_variable_whose_bytes_are_no_text_is_refused(accounted: Project) -> None:
+    result = accounted.run("account", env={"CARBON_ENTITY_NAME": "N\udcff"})
+    assert (result.code, result.err) == (2, "error: CARBON_ENTITY_NAME: its bytes are not UTF-8; write it in UTF-8\n")
+
+
+def test_a_project_folder_whose_bytes_are_no_text_is_refused(accounted: Project) -> None:
+    folder = accounted.folder.rename(accounted.folder.with_name("n\udcff"))
+    result = run("-C", str(folder), "ledger", "verify")
+    assert result.code == 2
+    assert "the name of the project folder is not UTF-8; rename it" in result.err
+
+
+def test_a_workload_file_whose_name_is_no_text_is_a_finding(accounted: Project) -> None:
+    accounted.write("workload/2024-08\udcff.csv", accounted.read(WORKLOAD))
+    result = accounted.run("check", "--format", "json")
+    assert result.code == 1
+    assert "2024-08?.csv" in result.out
+    assert "name-not-utf8" in result.out

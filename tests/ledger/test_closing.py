@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -248,7 +249,7 @@ def test_any_history_says_its_last_state_and_leaves_closed_months_alone(first: d
                 assert {k: v for k, v in before.items() if k[0] <= closed} == {
                     k: v for k, v in after.items() if k[0] <= closed
                 }
-            elif (step[0] == "close") == (step[1] > closed):
+            elif (step[0] == "close") == (step[1] > closed) and step[1] >= history.ledger.months()[0]:
                 getattr(history, step[0])(step[1])
                 assert history.booked() == before
         assert history.restated() == state
@@ -276,6 +277,45 @@ def test_an_anchor_knows_of_the_closing_that_was_removed_with_its_commit(history
     check(history.ledger, kept)
     with pytest.raises(LedgerError, match="has no closing 1"):
         check(history.ledger, after)
+
+
+def test_a_clock_that_goes_back_dates_nothing_before_what_was_closed(history: History) -> None:
+    """What a report as of the closing said stands, whatever the clock says after it."""
+    history.close("2026-01")
+    closed = history.ledger.closings()["recorded_at"].iloc[-1]
+    live = history.ledger.live(as_of=closed)
+    history.now -= timedelta(days=20)
+    history.post({("2026-01", "n1"): 13.0, ("2026-02", "n1"): 20.0})
+    assert history.ledger.head().recorded_at == closed + timedelta(microseconds=1)
+    pd.testing.assert_frame_equal(history.ledger.live(as_of=closed), live)
+    history.now -= timedelta(days=20)
+    history.reopen("2026-01")
+    times = history.ledger.closings()["recorded_at"]
+    assert times.iloc[-1] == closed + timedelta(microseconds=2)
+    history.close("2026-02")
+    assert history.ledger.closings(times.iloc[-1])["action"].tolist() == ["close", "reopen"]
+
+
+def test_a_closing_is_dated_when_it_is_made(history: History) -> None:
+    """A clock is asked after other writers had their turn, so that no report of before can be as of a time after it."""
+    made = history.ledger.close("2026-01", recorded_at=history.tick)
+    assert made.recorded_at == history.now.isoformat()
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "changed"])
+def test_closings_of_a_damaged_log_are_not_told_in_part(history: History, damage: str) -> None:
+    """The newest commits tell what is closed now; what was closed before is not made out of what is left."""
+    history.close("2026-01")
+    commit = commit_with(history, "carbon.closing")
+    history.reopen("2026-01")
+    DeltaTable(str(history.ledger.path)).create_checkpoint()  # else the table cannot be opened without the commit
+    text = commit.read_text()
+    commit.unlink()
+    if damage != "gone":
+        commit.write_text(text[:200] if damage == "cut" else text.replace("carbon.closing", "carbon.clothing"))
+    said = {"gone": "this commit is missing", "cut": "is cut or was changed", "changed": "1 of 2 are there"}[damage]
+    with pytest.raises(LedgerError, match=f"closings cannot be read: .*{said}"):
+        history.ledger.closings()
 
 
 def test_a_month_before_the_first_is_not_reopened(history: History) -> None:

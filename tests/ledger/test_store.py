@@ -135,8 +135,9 @@ def test_recorded_at_never_goes_back(ledger: Ledger) -> None:
     post(ledger, line())
     second = post(ledger, line(kgco2e=0.5), at=NOON - DAY)
     assert second is not None
-    assert second.recorded_at == NOON
-    assert ledger.head().recorded_at == NOON
+    assert second.recorded_at == NOON + timedelta(microseconds=1)
+    assert ledger.head().recorded_at == second.recorded_at
+    assert ledger.live(as_of=NOON)["kgco2e"].tolist() == [line()["kgco2e"]]
     assert verify(ledger).faults == []
     with pytest.raises(ValueError, match="has no offset"):
         post(ledger, line(kgco2e=0.6), at=datetime(2027, 1, 1))

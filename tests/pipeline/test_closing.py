@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
 
+from carbon.config import load
 from carbon.ledger.store import Ledger
+from carbon.locking import close
 from carbon.report.drivers import drivers
 from tests.cli.project import WORKLOAD
 from tests.pipeline.test_settle import series
@@ -317,3 +320,76 @@ def test_a_month_with_adjustments_alone_has_no_footprint_and_says_so(accounted: 
     assert accounted.run("report", "2024-08").code == 0
     result = accounted.run("export", "pact", "2024-08")
     assert (result.code, result.err) == (3, "error: the ledger has no entry for 2024-08; it has 2024-06 to 2024-07\n")
+
+
+@pytest.fixture
+def only_adjusted(accounted: Project) -> Project:
+    """The small project with both its months closed: August holds adjustments and nothing else."""
+    assert accounted.run("close", "2024-07").code == 0
+    change(accounted)
+    assert accounted.run("account").code == 0
+    return accounted
+
+
+@pytest.mark.parametrize(
+    "words", [("report", "--restated"), ("concentration", "--restated"), ("report", "--restated", "--intensity")]
+)
+def test_the_last_month_restated_is_the_last_that_entries_are_about(only_adjusted: Project, words: tuple[str, ...]) -> None:
+    """Nobody asked for August, which is about nothing."""
+    named = (words[0], "2024-07", *words[1:])
+    for kind in ("csv", "table"):
+        said = only_adjusted.run(*words, "--format", kind)
+        assert said.code == 0, said.text
+        assert said.out == only_adjusted.run(*named, "--format", kind).out
+
+
+def test_the_last_month_booked_is_the_one_of_adjustments(only_adjusted: Project) -> None:
+    assert set(only_adjusted.report()["month"]) == {"2024-08"}
+    assert set(only_adjusted.report("--restated")["month"]) == {"2024-07"}
+    page = only_adjusted.run("report", "--restated", "--format", "html", "-o", str(only_adjusted.folder / "page.html"))
+    book = only_adjusted.run("report", "--restated", "--format", "xlsx", "-o", str(only_adjusted.folder / "book.xlsx"))
+    assert (page.code, book.code) == (0, 0), page.text + book.text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "2024-07"), ("report", "2024-07", "--intensity"), ("report", "2024-07", "--format", "md"),
+        ("concentration", "2024-07"), ("drivers", "2024-06", "2024-07"),
+    ],
+)  # fmt: skip
+def test_what_is_printed_says_whether_it_is_restated_and_as_known_when(only_adjusted: Project, words: tuple[str, ...]) -> None:
+    """Two totals of one month are told apart by what stands above them."""
+    booked = " ".join(only_adjusted.run(*words).out.split())
+    restated = " ".join(only_adjusted.run(*words, "--restated", "--as-of", "2100-01-01").out.split())
+    assert "(management view), as restated, as known at 2100-01-01 00:00 UTC" in restated
+    assert "(management view), as restated" not in booked
+    assert "as known at" not in booked
+
+
+def test_a_bridge_says_whether_it_is_restated(only_adjusted: Project) -> None:
+    first = only_adjusted.entries()["recorded_at"].min().isoformat()
+    said = [only_adjusted.run("report", "2024-07", "--against", first, *more).out for more in ((), ("--restated",))]
+    assert ["as restated" in text.split("Restatement")[0].split("Closed")[0] for text in said] == [False, True]
+
+
+def test_the_last_year_of_work_is_the_last_that_entries_are_about(project: Project) -> None:
+    """A correction of a closed December is booked in January, in which nobody worked."""
+    project.write("nodes.csv", project.read("nodes.csv").replace("2024-06-29,2024-07-03", "2024-12-29,2025-01-03"))
+    header = "start,end,node,energy_kwh,requests,product,activity\n"
+    row = "2024-12-30T00:00:00Z,2024-12-30T01:00:00Z,b,{},100,chat,inference\n"
+    project.write("workload/2024-06.csv", header + row.format("0.5"))
+    (project.folder / "workload/2024-07.csv").unlink()
+    assert project.run("account").code == 0
+    assert project.run("close", "2024-12").code == 0
+    project.write("workload/2024-06.csv", header + row.format("0.6"))
+    assert project.run("account").code == 0
+    assert set(project.entries()["period"]) == {"2024-12", "2025-01"}
+    assert set(project.csv("export", "sci")["month"]) == {"2024-12"}
+
+
+def test_close_asks_the_clock_when_all_is_reckoned(accounted: Project) -> None:
+    """What was printed while it reckoned is as of a time before the closing."""
+    began = datetime(2100, 1, 1, tzinfo=UTC)
+    done = close(load(accounted.folder), "2024-06", now=began, clock=lambda: began + timedelta(minutes=5))
+    assert done.closing.recorded_at == (began + timedelta(minutes=5)).isoformat()

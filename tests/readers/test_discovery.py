@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ ODD: dict[str, tuple[Change, str, str, str]] = {
     "device": (lambda at: (at / "x.csv").symlink_to("/dev/null"), "not-a-file", "x.csv", "a device"),
     "folder by the name of a file": (lambda at: (at / "x.csv").mkdir(), "not-a-file", "x.csv", "a folder without files"),
     "folder that links to itself": (lambda at: (at / "y").symlink_to(at), "link-circle", "y", "a folder that holds it"),
+    "bytes that are no text": (lambda at: (at / "x\udcff.csv").touch(), "name-not-utf8", "x?.csv", "bytes are not UTF-8"),
     "link that links back": (lambda at: _circle(at / "x.csv"), "link-circle", "x.csv", "leads back to itself"),
 }
 
@@ -66,7 +68,7 @@ def test_what_is_no_file_is_named(folder: Path, case: str, pattern: str) -> None
     found = next(iter(findings))
     assert (found.severity, found.code, found.file) == ("error", code, f"in/{name}")
     assert problem in found.problem
-    with pytest.raises(InputError, match=rf"in/{name}: .*{problem}"):
+    with pytest.raises(InputError, match=rf"in/{re.escape(name)}: .*{problem}"):
         read_workload(folder)
 
 
