@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.core.errors import NotFoundError
-from carbon.core.findings import NOTE, Findings
 from carbon.ledger.closing import closing
 from carbon.ledger.delta import EMPTY
 from carbon.ledger.store import Ledger
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from carbon.config import Settings
+    from carbon.core.findings import Findings
     from carbon.ledger.closing import Closing
     from carbon.ledger.store import Clock
     from carbon.stream import Progress
@@ -57,8 +57,7 @@ def close(
         _refuse(month, planned.posting.entries, settings.text("ledger.path"), reckoned.findings)
     told = held.loc[held["period"] <= month, "status"]
     made = ledger.close(month, recorded_at=clock or now, reason=reason)
-    notes = Findings(finding for finding in reckoned.findings if finding.severity != NOTE)
-    return Closed(made, notes, int((told == "provisional").sum()), len(told))
+    return Closed(made, reckoned.findings, int((told == "provisional").sum()), len(told))
 
 
 def _refuse(month: str, entries: int, ledger: str, findings: Findings) -> None:

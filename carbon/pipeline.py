@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from carbon.config import Settings
+    from carbon.core.findings import Finding
     from carbon.ledger.store import Clock
     from carbon.readers.files import SourceFile
     from carbon.scope2.supply import Supply
@@ -53,10 +54,14 @@ class Reckoned(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """A reckoning, and what was posted of it (on a dry run: would be); None when the ledger said the same already."""
+    """A reckoning, and what was posted of it (on a dry run: would be); None when the ledger said the same already.
+
+    `alone`: findings of the comparison with the ledger, which `check` cannot know; they are among those of `reckoned` too.
+    """
 
     reckoned: Reckoned
     posting: Posting | None
+    alone: tuple[Finding, ...] = ()
 
 
 def account(
@@ -88,7 +93,9 @@ def account(
     months = set(reckoned.months) | (set(held["period"].unique()) if window == EVERYTHING else set())
     entries = held[held["period"].isin(months)]
     _require_inside(entries, window)
-    report_gone(reckoned.lines, window.lines(entries), settings.text("inputs.instruments"), reckoned.findings)
+    alone = Findings()
+    report_gone(reckoned.lines, window.lines(entries), settings.text("inputs.instruments"), alone)
+    reckoned.findings.extend(alone)
     arguments: dict[str, Any] = {
         "months": sorted(months),
         "recorded_at": clock or now,
@@ -102,14 +109,14 @@ def account(
     if planned and reckoned.drawn_later:
         _refuse_to_draw_again(reckoned, settings)
     if dry_run:
-        return Outcome(reckoned, planned.posting if planned else None)
+        return Outcome(reckoned, planned.posting if planned else None, tuple(alone))
     stage(progress, "posting")
     posting = ledger.post(
         reckoned.lines, findings=list(reckoned.findings), table=table_of(settings.own_tables), **arguments
     )
     if rename and posting is None:
         ledger.rename()
-    return Outcome(reckoned, posting)
+    return Outcome(reckoned, posting, tuple(alone))
 
 
 def _zones_at_work(stream: Stream, sums: pd.DataFrame) -> list[str]:

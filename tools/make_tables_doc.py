@@ -166,7 +166,7 @@ OWN_ROWS = (
     ),
     (
         "cloud_regions",
-        "Where regions of clouds stand, for `carbon init --from`. Your row of a region holds.",
+        "Where regions of clouds stand, for `carbon init --from` and `carbon grid zones`. Your row of a region holds.",
         {
             "provider*": "`aws`, `azure`, `gcp`, or another in small letters", "region*": "its name in small letters",
             "place": "city or state", "country": "ISO country code", "zone*": "grid zone",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from enum import StrEnum
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from carbon.config import Settings
-    from carbon.core.findings import Finding
+    from carbon.core.findings import Finding, Findings
     from carbon.settings import Value
 
 P = ParamSpec("P")
@@ -184,6 +184,18 @@ def show_findings(findings: Iterator[Finding] | list[Finding]) -> None:
     from carbon.report.console import print_findings
 
     print_findings(findings, console(error=True))
+
+
+def show_in_short(findings: Findings, full: Collection[str] = (), *, notes: bool = True) -> None:
+    """Findings that `carbon check` tells, to standard error: one line a kind, errors and codes of `full` as they are."""
+    from carbon.core.findings import ERROR, NOTE
+    from carbon.report.console import print_kinds
+
+    told = [one for one in findings if notes or one.severity != NOTE]
+    show_findings([one for one in told if one.severity == ERROR or one.code in full])
+    severities = {one.severity for one in told} - {ERROR}
+    kinds = [kind for kind in findings.kinds() if kind.severity in severities and kind.code not in full]
+    print_kinds(kinds, console(error=True))
 
 
 def emit(

@@ -38,17 +38,24 @@ To = Annotated[str | None, typer.Option("--to", metavar="D", help="First day aft
 @guarded
 def zones(
     context: typer.Context,
-    text: Annotated[str, typer.Argument(help="Part of an id, name or country.")] = "",
+    text: Annotated[str, typer.Argument(help="Part of an id, name or country, or a cloud's region or its place.")] = "",
     format: FormatOption = Format.table,  # noqa: A002
 ) -> None:
     """Zones and what is known of each."""
     from carbon.grid.catalog import zone_table
+    from carbon.grid.find import no_zone
 
     settings = settings_of(context)
     found = zone_table(text, folder=settings.path("grid.folder"), own=settings.own_tables)
     if found.empty:
-        raise NotFoundError(f"no zone matches {text!r}")
-    emit(found, format, "zones", shown=("zone", "name", "country", "typical", "annual", "imported"))
+        raise no_zone(text, settings.own_tables)
+    told = ["found_by"] if found["found_by"].any() else []
+    emit(
+        found, format, "zones", shown=("zone", "name", "country", "typical", "annual", "imported", *told), ids=["zone"]
+    )
+    if format == Format.table:
+        for zone, choice in found.loc[found["choice"].ne(""), ["zone", "choice"]].to_numpy().tolist():
+            say(f"{zone}: {choice}")
 
 
 @app.command(epilog="Example: carbon grid show DE --from 2026-10-01 --to 2026-10-02 --format csv")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carbon.cli.common import guarded, now, say, settings_of, show_findings
+from carbon.cli.common import guarded, now, say, settings_of, show_in_short
 from carbon.cli.project import row_estimate
 from carbon.cli.waiting import waiting
 
@@ -34,7 +34,7 @@ def close(
     settings = settings_of(context)
     with waiting("reading", total=row_estimate(settings)) as progress:
         done = lock(settings, month, now=now(), reason=reason, progress=progress, clock=now)
-        show_findings(list(done.findings))
+        show_in_short(done.findings, notes=False)
         say(_said(done))
 
 

@@ -19,6 +19,7 @@ from carbon.cli.common import (
     say,
     settings_of,
     show_findings,
+    show_in_short,
 )
 from carbon.cli.registering import init
 from carbon.cli.waiting import waiting
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from carbon.pipeline import Outcome, Reckoned
     from carbon.window import Window
 
+NOT_COVERED = "not-covered"
 MonthOption = Annotated[str | None, typer.Option("--month", metavar="M", help="Only this month, YYYY-MM.")]
 
 
@@ -171,7 +173,7 @@ def account(
             settings, window=_window(month, from_, to), now=now(), dry_run=dry_run, remove=remove, rename=rename,
             cause=cause, reason=reason, progress=progress, clock=now,
         )  # fmt: skip
-        show_findings(list(outcome.reckoned.findings))
+        _tell(outcome)
         say(_summary(outcome, dry_run=dry_run))
 
 
@@ -191,7 +193,7 @@ def settle(
             settings, window=_window(month, None, None), now=now(), dry_run=dry_run, reason=reason, progress=progress,
             clock=now,
         )  # fmt: skip
-        show_findings(list(outcome.reckoned.findings))
+        _tell(outcome)
         if outcome.posting is None:
             say("nothing settles: no provisional entry has final grid data now")
         else:
@@ -216,6 +218,11 @@ def _truth_when_stopped(settings: Settings) -> Iterator[None]:
         if after == before:
             raise KeyboardInterrupt("nothing was posted, the ledger is as it was") from None
         raise KeyboardInterrupt(f"posting {after} had been posted already; see `carbon ledger log`") from None
+
+
+def _tell(outcome: Outcome) -> None:
+    """Findings of a reckoning in short: in full what `check` cannot know, and what energy the posting leaves out."""
+    show_in_short(outcome.reckoned.findings, {NOT_COVERED, *(one.code for one in outcome.alone)})
 
 
 def _summary(outcome: Outcome, *, dry_run: bool) -> str:

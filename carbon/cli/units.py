@@ -33,8 +33,9 @@ def answer(settings: Settings, asked: PerUnit, kind: str, output: Path | None = 
     from carbon.report.units import intensity
 
     ledger, nodes = ledger_of(settings, restated=asked.restated), nodes_of(settings, now(), Findings())
-    frame = intensity(ledger, *asked[:5], nodes=nodes)
-    if kind == "table" and output is None:
+    people = kind == "table" and output is None
+    frame = intensity(ledger, *asked[:5], nodes=nodes, apart=people)
+    if people:
         _print(settings, frame, asked)
     else:
         emit(frame, kind, "intensity", output)

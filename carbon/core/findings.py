@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Places = Sequence[int] | NDArray[np.integer]
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
+_RANK = {ERROR: 0, WARNING: 1}
 SHOWN_PER_KIND = 20
 SHOWN_CHARACTERS = 60
 
@@ -53,6 +54,15 @@ class Finding(NamedTuple):
         column = f" {self.column}" if self.column else ""
         value = f" = {self.value!r}" if self.value else ""
         return f"{self.severity}: {self.file}{row}{column}{value}: {self.problem}; {self.mend} [{self.code}]"
+
+
+class Kind(NamedTuple):
+    """Findings of one severity and code: how many, and in which files."""
+
+    severity: str
+    code: str
+    number: int
+    files: tuple[str, ...]
 
 
 class Findings:
@@ -123,6 +133,15 @@ class Findings:
         tallied = len(self._tallies) if severity == WARNING else 0
         return tallied + sum(n for kind, n in self._count.items() if kind[0] == severity)
 
+    def kinds(self) -> list[Kind]:
+        """Findings by severity and code, the counted ones included: errors first, then warnings, each as they came."""
+        counts = self._count + Counter((found.severity, found.code, found.file) for found in self._tallies)
+        kinds: dict[tuple[str, str], Counter[str]] = {}
+        for (severity, code, file), number in counts.items():
+            kinds.setdefault((severity, code), Counter())[file] += number
+        some = [Kind(*kind, files.total(), tuple(files)) for kind, files in kinds.items()]
+        return sorted(some, key=lambda kind: _RANK.get(kind.severity, len(_RANK)))
+
     @property
     def errors(self) -> list[Finding]:
         """The kept findings that refuse the work."""
@@ -136,8 +155,7 @@ class Findings:
     def __iter__(self) -> Iterator[Finding]:
         """Errors first, each kind followed by a line that counts what is not listed."""
         shown_ = [*self._kept, *self._tallied()]
-        rank = {ERROR: 0, WARNING: 1}
-        yield from sorted(shown_, key=lambda found: (rank.get(found.severity, 2), found.file, found.row or 0))
+        yield from sorted(shown_, key=lambda found: (_RANK.get(found.severity, len(_RANK)), found.file, found.row or 0))
         for (severity, code, file), more in self.hidden().items():
             yield Finding(severity, code, file, None, "", "", f"{more:,} more of this kind", "mend the cause once")
 

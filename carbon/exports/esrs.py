@@ -38,6 +38,10 @@ COLUMNS = (
 CATEGORIES = range(1, 16)
 NO_SCOPE1 = "without Scope 1, which the ledger does not hold"
 NO_LINE = "no entry of the period: the reporting entity says why, or what it is"
+NOT_INCURRED = (
+    "nothing incurred in the period: what the ledger has of it is amortised (hardware acquired before, disposal to come) and in "
+    "no disclosure; the reporting entity adds what else the category holds"
+)
 _NO_REVENUE = "no net revenue was given: --revenue, or [report] revenue"
 _PRIMARY = "metered energy with measured intensities; everything embodied counts as secondary"
 _COUNTRY = "country"
@@ -175,7 +179,9 @@ def _texts(entries: pd.DataFrame) -> dict[str, str]:
         "instruments-kinds": ", ".join(kinds),
         "bundled-kinds": "; ".join(f"{side}: {', '.join(some)}" for side, some in told if some),
         "included": ", ".join(map(str, included)),
-        "left-out": ", ".join(str(number) for number in CATEGORIES if number not in included),
+        "left-out": ", ".join(
+            str(number) for number in CATEGORIES if number not in {*included, *_amortised_alone(entries)}
+        ),
         "category-methods": "; ".join(f"{number}: {text}" for number, text in methods.items()),
     }
 
@@ -192,12 +198,28 @@ def _notes(entries: pd.DataFrame, now: Figures) -> dict[str, str]:
     no_scope1 = NO_SCOPE1 if math.isnan(now["scope1"]) else ""
     found |= {key: joined(no_scope1, uncovered_note(lines)) for key, lines in
               (("total-location", location), ("total-market", market))}  # fmt: skip
-    for key in (*of_scope, *(f"scope3-{number}" for number in CATEGORIES)):
+    third, spread = of_scope["scope3"], _amortised_alone(entries)
+    of_category = {f"scope3-{number}": third[third["category"] == number] for number in CATEGORIES}
+    charged = {*(f"scope3-{number}" for number in spread), *(["scope3"] if spread else [])}
+    for key, lines in (of_scope | of_category).items():
         if math.isnan(now[key]):
-            found[key] = joined(found.get(key, ""), NO_LINE)
-    found["left-out"] = "the reporting entity says why each is left out"
+            found[key] = _why_none(lines, NOT_INCURRED if key in charged else NO_LINE)
+    kept = f"{', '.join(map(str, spread))}: not left out, but nothing incurred in the period" if spread else ""
+    found["left-out"] = joined("the reporting entity says why each is left out", kept)
     found["primary"] = _PRIMARY
     return found
+
+
+def _amortised_alone(entries: pd.DataFrame) -> list[int]:
+    """Categories of Scope 3 that the period has amortised charges of, of own hardware, and nothing that was incurred."""
+    hardware = entries[(entries["scope"] == 3) & entries["basis"].isin(["amortised", "incurred", "either"])]
+    bases = hardware.dropna(subset="category").groupby("category")["basis"].agg(set)
+    return [int(str(category)) for category, held in bases.items() if held == {"amortised"}]
+
+
+def _why_none(lines: pd.DataFrame, without: str) -> str:
+    """Why lines have no sum: no figure covers any of them, or there is none at all, which `without` explains."""
+    return f"not known: {uncovered_note(lines)}" if len(lines) else without
 
 
 def _revenue_notes(revenue: Revenue, months: Sequence[str]) -> dict[str, str]:

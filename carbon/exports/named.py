@@ -60,8 +60,8 @@ class Named(NamedTuple):
 def named(frame: pd.DataFrame, word: str) -> Named:
     """Sums of a report table by a column [kWh, kg], most emissions first.
 
-    Lines without a name are three, as in carbon.report.view.parts_by: hardware that nobody used, hardware that no work is named
-    for, and what nobody stated.
+    Lines without a name are three, as in carbon.report.view.parts_by: what nobody used, hardware that no work is named for, and
+    what nobody stated.
     """
     keys = _keys(frame, word)
     code, first = pd.factorize(np.array(keys, object))
@@ -83,7 +83,7 @@ def _keys(frame: pd.DataFrame, word: str) -> list[str]:
     activity = frame.get("activity", frame[word])
     keys = (_STATED + names.where(~none, "")).astype(object)
     keys = keys.mask(none, _BLANK).mask(shared & activity.isna(), _SHARED)
-    return keys.mask(shared & (activity == "idle"), _IDLE).tolist()
+    return keys.mask(none & (activity == "idle"), _IDLE).tolist()
 
 
 def _name(key: str) -> str:

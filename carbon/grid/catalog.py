@@ -10,11 +10,12 @@ import pandas as pd
 from carbon.core.time import parse_instant
 from carbon.grid import store
 from carbon.grid.dataset import STATUSES, TIERS, open_grid
-from carbon.grid.tables import Zone, plain, zones
+from carbon.grid.find import find_zones
+from carbon.grid.tables import Zone, zones
 from carbon.grid.tiers import annual_years, typical_zones
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 
 def zone_table(text: str = "", *, folder: str | Path = "grid", own: str = "") -> pd.DataFrame:
-    """Zones whose id, name, country or parent's name hold every word of `text`, one row each, the zone of that very id first.
+    """Zones that `text` finds, one row each, in the order of `carbon.grid.find.find_zones`; all for an empty text.
 
-    Columns of `Zone`, then `typical` (yes, no), `annual` (years of its own figures) and `imported` (sources of the
-    series in `folder`), lists separated by a space and by "; ".
+    Columns of `Zone`, then `typical` (yes, no), `annual` (years of its own figures), `imported` (sources of the
+    series in `folder`), lists separated by a space and by "; ", then `found_by` (the region of a cloud, or other name, that it
+    was found by) and `choice` (why that zone, where the region's place could be on another grid).
     """
     imported: dict[str, list[str]] = {}
     for series in store.load(folder):
@@ -34,21 +36,15 @@ def zone_table(text: str = "", *, folder: str | Path = "grid", own: str = "") ->
     typical, known = set(typical_zones(own)), zones(own)
     rows = [
         (
-            *zone,
-            "yes" if zone.zone in typical else "no",
-            " ".join(str(year) for year in annual_years(zone.zone, own)),
-            "; ".join(imported.get(zone.zone, [])),
+            *known[zone],
+            "yes" if zone in typical else "no",
+            " ".join(str(year) for year in annual_years(zone, own)),
+            "; ".join(imported.get(zone, [])),
+            *way,
         )
-        for zone in sorted(known.values(), key=lambda zone: (zone.zone.casefold() != text.casefold(), zone))
-        if _holds(zone, known, text)
+        for zone, way in find_zones(text, own).items()
     ]
-    return pd.DataFrame(rows, columns=[*Zone._fields, "typical", "annual", "imported"])
-
-
-def _holds(zone: Zone, known: Mapping[str, Zone], text: str) -> bool:
-    within = known[zone.parent].name if zone.parent in known else ""
-    place = plain(f"{zone.zone} {zone.name} {zone.country} {within}")
-    return all(word in place for word in plain(text).split())
+    return pd.DataFrame(rows, columns=[*Zone._fields, "typical", "annual", "imported", "found_by", "choice"])
 
 
 def series_table(

@@ -35,18 +35,23 @@ def region_of(provider: str, name: str, own: str = "") -> Region | None:
     `provider` as in the table (`aws`, `azure`, `gcp`); `East US` is `eastus`. Rows of the folder `own` come first. Raises
     UsageError for a table of one's own that is faulty.
     """
-    plain = "".join(name.lower().split())
-    part = _PART.fullmatch(plain)
-    there = _regions(own)
-    row = there.get((provider, plain)) or (there.get((provider, part[1])) if part else None)
+    there = regions(own)
+    row = next((there[provider, one] for one in region_names(name) if (provider, one) in there), None)
     if row is None:
         return None
     texts = {field: row[field] for field in ("place", "country", "zone", "choice", "pue_year")}
     return Region(**texts, unsure=row["unsure"] == "true", pue=number(row["pue"]))
 
 
+def region_names(name: str) -> tuple[str, ...]:
+    """What a region is called in the table that is written so: without spaces, and without its part at the end."""
+    whole = "".join(name.lower().split())
+    part = _PART.fullmatch(whole)
+    return (whole, part[1]) if part else (whole,)
+
+
 @cache
-def _regions(own: str) -> Mapping[tuple[str, str], Mapping[str, str]]:
+def regions(own: str = "") -> Mapping[tuple[str, str], Mapping[str, str]]:
     """Rows of the table by provider and region; the first of each holds."""
     return {(row["provider"], row["region"]): row for row in reversed(rows("cloud_regions", own))}
 

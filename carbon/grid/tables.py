@@ -57,7 +57,7 @@ def near_names(name: str, known: Mapping[str, object]) -> str:
 
     fold = plain(name)
     called = {key: plain(zone.name) for key, zone in known.items() if isinstance(zone, Zone)}
-    found = [key for key, of_zone in called.items() if of_zone == fold or key.casefold() == _ALIASES.get(fold)]
+    found = [key for key, of_zone in called.items() if of_zone == fold or key.casefold() == alias_of(name)]
     found += [key for key, zone in known.items() if isinstance(zone, Zone) and zone.parent in found]
     if len(fold) >= _SHORT:
         found += [
@@ -71,6 +71,11 @@ def near_names(name: str, known: Mapping[str, object]) -> str:
         found = [names[key] for key in get_close_matches(fold, names, n=3, cutoff=_ALIKE)]
     shown = list(dict.fromkeys(found))
     return ", ".join([*shown[:_SHOWN], *(["…"] if len(shown) > _SHOWN else [])])
+
+
+def alias_of(name: str) -> str:
+    """Id in small letters of the zone that is also called so (`uk`, `ercot`); empty where none is."""
+    return _ALIASES.get(plain(name).strip(), "")
 
 
 def plain(text: str) -> str:

@@ -98,15 +98,20 @@ def table_of(
     heads: Mapping[str, str] | None = None,
     unit: Unit = KILOGRAMS,
     emissions: Collection[str] = ("kgco2e",),
+    missing: str = "",
 ) -> Table:
     """A table of a frame: `heads` names its columns for people; of more than ROWS_SHOWN rows the first, and says so.
 
-    The columns `emissions` [kg] are shown in `unit`, their exact values stay in [kg].
+    The columns `emissions` [kg] are shown in `unit`, their exact values stay in [kg]; `missing` stands where `kgco2e` is.
     """
     shown = frame.iloc[:ROWS_SHOWN]
     columns = [shown.iloc[:, at] for at in range(shown.shape[1])]
     cells = [_cells(str(column.name), column, unit if column.name in emissions else None) for column in columns]
-    rows = [list(row) for row in zip(*cells, strict=True)]
+    said = [missing if column.name == "kgco2e" else "" for column in columns]
+    rows = [
+        [cell if cell.text else Cell(text) for cell, text in zip(row, said, strict=True)]
+        for row in zip(*cells, strict=True)
+    ]
     more = len(frame) - len(shown)
     left_out = f"{more:,} further rows are not shown; `--format csv` lists all of them." if more else ""
     names = [str(name) for name in frame.columns]

@@ -13,7 +13,7 @@ from carbon.pages.model import Block, Section, table_of, with_rest
 from carbon.report.cells import clean, percent
 from carbon.report.concentration import WORDS, curve, units_of
 from carbon.report.concentration import table_of_units as concentration_of
-from carbon.report.intensity import ALONE, UNITS, WHOLE, intensities
+from carbon.report.intensity import ALONE, UNITS, WHOLE, by_product, intensities
 from carbon.report.view import NOT_STATED, parts_by, standing_tiers
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _base(row: Mapping[Hashable, Any], facts: Facts) -> str:
 def per_unit(facts: Facts) -> Section:
     """Grams per request and per thousand tokens; empty where nobody knows of any."""
     bases = (facts.wish.energy, facts.wish.hardware)
-    whole, products = intensities(facts.entries, (), *bases), intensities(facts.entries, "product", *bases)
+    whole, products = intensities(facts.entries, (), *bases), by_product(facts.entries, *bases)
     title = "Emissions per unit of work"
     if not (whole[list(UNITS)] > 0).any(axis=None):
         return Section("intensity", title, [_NO_WORK], [])

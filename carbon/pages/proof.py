@@ -12,6 +12,7 @@ from carbon.pages.model import Block, Section, table_of
 from carbon.report.months import month_notes
 from carbon.report.notes import range_note, report_notes, warning_notes
 from carbon.report.settledness import settled_notes
+from carbon.report.view import NOT_COVERED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,7 @@ def lines(facts: Facts) -> Section:
         "The rows of `--format csv`, which add up to the total; low and high are the ends of the 95 % range. Rest the pointer "
         "on a number to see its exact value, for emissions in kgCO2e."
     )
-    shown = table_of(frame, f"Lines of the statement [{facts.unit.name}]", heads, facts.unit, _EMISSIONS)
+    shown = table_of(frame, f"Lines of the statement [{facts.unit.name}]", heads, facts.unit, _EMISSIONS, NOT_COVERED)
     return Section("lines", "Lines of the statement", [said], [Block(table=shown)])
 
 

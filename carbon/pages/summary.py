@@ -12,7 +12,7 @@ from carbon.pages.gather import TREND_MONTHS, Figure, known_sum
 from carbon.pages.model import KILOGRAMS, Block, Card, Section, number, table_of
 from carbon.report.cells import percent, round_numbers
 from carbon.report.monthly import month_spans
-from carbon.report.view import PHASES, scope_parts
+from carbon.report.view import NOT_COVERED, PHASES, scope_parts
 from carbon.report.view import SCOPES as NAMES
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def breakdown(facts: Facts) -> Section:
     caption = (
         f"{unit.name}; {'; '.join(_FILLS[scope] for scope in sorted(set(facts.cells['scope'])) if scope in _FILLS)}."
     )
-    shown = table_of(table, f"Emissions by scope, category and phase [{unit.name}]", _SCOPE_HEADS, unit)
+    shown = table_of(
+        table, f"Emissions by scope, category and phase [{unit.name}]", _SCOPE_HEADS, unit, missing=NOT_COVERED
+    )
     return Section("breakdown", "Emissions by scope and phase", [said, _PHASES_SAID], [Block(drawn, caption, shown)])
 
 

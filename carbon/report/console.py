@@ -9,7 +9,7 @@ from rich.text import Text
 from carbon.core.findings import ERROR
 from carbon.core.time import is_day
 from carbon.report.cells import clean
-from carbon.report.intensity import intensities, render_intensities
+from carbon.report.intensity import by_product, intensities, render_intensities
 from carbon.report.layout import layout
 from carbon.report.monthly import (
     USUAL_DRAWS,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from carbon.core.findings import Finding
+    from carbon.core.findings import Finding, Kind
     from carbon.ledger.views import Live
     from carbon.report.glance import Change
     from carbon.report.ranges import Draws
@@ -75,7 +75,7 @@ def print_report(
     told_apart = [*words, *({"activity"} - set(words))]  # hardware that nobody used from that of no work
     frame = report(ledger, period, told_apart, energy, hardware, as_of, **draws._asdict())
     entries = ledger.live(as_of=as_of, periods=months_of(period), columns=(*SHOWN, *draws.needs), coded=True)
-    products = intensities(entries, "product", energy, hardware) if "product" in groupings(by) else None
+    products = by_product(entries, energy, hardware) if "product" in groupings(by) else None
     work = render_intensities(intensities(entries, (), energy, hardware), products, console.width)
     title = label(energy, hardware, as_of, restated=restated)
     waiting = settled_notes(settled(entries, energy, hardware, draws), moved)
@@ -120,6 +120,20 @@ def print_table(
 def print_findings(findings: Iterable[Finding], console: Console) -> None:
     """Print findings, errors in red and warnings in yellow: folded on a terminal, elsewhere one line each."""
     for finding in findings:
-        text = Text(clean(str(finding)), overflow="fold")
-        text.stylize("bold red" if finding.severity == ERROR else "yellow", 0, len(finding.severity))
-        console.print(text, soft_wrap=not console.is_terminal)
+        _print_marked(str(finding), finding.severity, console)
+
+
+def print_kinds(kinds: Iterable[Kind], console: Console) -> None:
+    """Print findings that `carbon check` prints in full as one line for each kind: how many, and in which file."""
+    for kind in kinds:
+        where = kind.files[0] if len(kind.files) == 1 else f"{len(kind.files):,} files"
+        several = f"{kind.number:,} in {where}; `carbon check` shows all"
+        one = f"1 in {where}; `carbon check` shows it"
+        text = f"{kind.severity}: {kind.code}: {one if kind.number == 1 else several}"
+        _print_marked(text, kind.severity, console)
+
+
+def _print_marked(line: str, severity: str, console: Console) -> None:
+    text = Text(clean(line), overflow="fold")
+    text.stylize("bold red" if severity == ERROR else "yellow", 0, len(severity))
+    console.print(text, soft_wrap=not console.is_terminal)

@@ -20,7 +20,7 @@ from carbon.report.cells import clean, percent, round_numbers
 from carbon.report.groups import numbered
 from carbon.report.layout import column, fitting, table
 from carbon.report.monthly import GROUPINGS, require_energy_basis, statement
-from carbon.report.view import HARDWARE_PHASES, NOT_STATED, PARTS_SHOWN
+from carbon.report.view import HARDWARE_PHASES, NOT_STATED, PARTS_SHOWN, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,6 +70,11 @@ def intensities(
     return tally(lines, words).drop(columns=list(STATED.values()))
 
 
+def by_product(entries: pd.DataFrame, energy: str = "location", hardware: str = "amortised") -> pd.DataFrame:
+    """`intensities` by product, for people: what nobody used, and hardware of no work, apart from work that states no product."""
+    return intensities(entries.assign(product=names_of(entries, "product")), "product", energy, hardware)
+
+
 def tally(lines: pd.DataFrame, words: Sequence[str] = ()) -> pd.DataFrame:
     """The table of `intensities` for the lines of a statement, kgco2e [kg], and what it divides by.
 
@@ -97,16 +102,16 @@ def tally(lines: pd.DataFrame, words: Sequence[str] = ()) -> pd.DataFrame:
     return found
 
 
-def render_intensities(whole: pd.DataFrame, by_product: pd.DataFrame | None, width: int) -> Table | None:
+def render_intensities(whole: pd.DataFrame, products: pd.DataFrame | None, width: int) -> Table | None:
     """Work, and grams per unit of it, as a table of `width` [terminal cells]: inference alone, the statement, its products.
 
-    Tables as `intensities` gives them, of nothing and of product; a product has all that is its own. A line below says of
+    Tables as `intensities` and `by_product` give them; a product has all that is its own. A line below says of
     how much of the served emissions the work is known, where that is not all. None where nobody knows of a request or a token.
     """
     if not _any_work(whole).any():
         return None
     alone = whole.assign(**{name: whole[f"served_{name}"] for name, _ in UNITS.values()})
-    rows = pd.concat([alone.assign(product=ALONE), whole.assign(product=WHOLE), *_products(by_product)])
+    rows = pd.concat([alone.assign(product=ALONE), whole.assign(product=WHOLE), *_products(products)])
     units = [(unit, name) for unit, (name, _) in UNITS.items() if (whole[unit] > 0).any()]
     columns = [column("per unit of work", [clean(name) for name in rows["product"]], "text", least=len(ALONE))]
     for unit, name in units:

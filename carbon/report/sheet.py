@@ -14,7 +14,7 @@ from carbon.core.write import whole_file
 from carbon.report.cells import clean, exact, is_number, rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
 
@@ -55,16 +55,18 @@ def to_json(frame: pd.DataFrame, target: str | Path | TextIO) -> None:
         file.write("[]\n" if before == "[\n" else "\n]\n")
 
 
-def to_markdown(frame: pd.DataFrame, target: str | Path | TextIO) -> None:
-    """Write a Markdown table, rounded for people, to a path or an open text file.
+def to_markdown(frame: pd.DataFrame, target: str | Path | TextIO, missing: Mapping[str, str] | None = None) -> None:
+    """Write a Markdown table, rounded for people, to a path or an open text file; `missing` says what empty cells mean.
 
     Raises NotFoundError or UsageError for a path that cannot be written.
     """
     columns = [frame.iloc[:, at] for at in range(frame.shape[1])]
+    empty = [(missing or {}).get(str(name), "") for name in frame.columns]
+    cells = ([cell or text for cell in rounded(column)] for column, text in zip(columns, empty, strict=True))
     with _opened(target) as file:
         file.write(_markdown_row(clean(str(name)) for name in frame.columns))
         file.write(_markdown_row(("---:" if is_number(column) else "---" for column in columns), escape=False))
-        file.writelines(map(_markdown_row, zip(*map(rounded, columns), strict=True)))
+        file.writelines(map(_markdown_row, zip(*cells, strict=True)))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from carbon.core.time import us_of
 from carbon.report.asked import asked
 from carbon.report.intensity import STATED, UNITS, group_rows, tally
 from carbon.report.monthly import GROUPINGS
+from carbon.report.view import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,6 +38,7 @@ DEVICE_HOUR = "device-hour"
 APART = ("verification", "retry")
 WORK = ("product", "model", "mode", "activity")
 SERVICE = "service-tokens"
+_OWN = ("activity", "tier")  # idle names itself; hardware has no tier
 FIGURES = ("count", "energy_kwh", "kgco2e", "coverage_share", "energy_kwh_per_unit", "kgco2e_per_unit")
 
 
@@ -56,6 +58,7 @@ def intensity(
     as_of: datetime | str | None = None,
     *,
     nodes: pd.DataFrame | None = None,
+    apart: bool = False,
 ) -> pd.DataFrame:
     """Energy [kWh] and emissions [kg] per request, per thousand tokens and per device-hour, by month and words of BY.
 
@@ -65,17 +68,21 @@ def intensity(
     the whole group what is verification and what is retry: `verification_energy_share`, `verification_kgco2e_share`,
     `retry_energy_share`, `retry_kgco2e_share` [1]. Missing where nobody counts, and of the statement where some inference
     with emissions does not. Device-hours need the register, `nodes` as carbon.read_nodes gives it; they are those of nodes
-    whose energy the ledger has, between its first and its last; by work they go as their hardware was attributed.
+    whose energy the ledger has, between its first and its last; by work they go as their hardware was attributed. What names
+    no product (or other word) is one row with an empty name, or, told `apart`, what nobody used and hardware of no work are rows
+    called so (carbon.report.view.names_of).
     Raises UsageError for a word that is none, NotFoundError for months that the ledger has no statement of.
     """
     words = _words(by)
     found = asked(ledger, period, energy, hardware, as_of)
     keys = ["month", *words]
-    lines = found.lines.assign(month=found.lines["period"])
-    measured = _Measured(tally(found.lines, keys), tally(found.lines.assign(kgco2e=found.lines["energy_kwh"]), keys))
+    plain = _called(found.lines, words) if apart else found.lines
+    lines = plain.assign(month=plain["period"])
+    measured = _Measured(tally(plain, keys), tally(plain.assign(kgco2e=plain["energy_kwh"]), keys))
     parts = [_per_count(measured, unit, part) for unit in UNITS for part in (INFERENCE, STATEMENT)]
     if nodes is not None:
-        parts.append(_per_device_hour(lines, found.entries, nodes, keys))
+        hours = device_hours(lines, found.entries, nodes)
+        parts.append(_per_device_hour(lines, _called(hours, words) if apart else hours, keys))
     shares = _apart(lines, keys)
     heads = measured.kgco2e[keys]
     frames = [pd.concat([heads, part, shares], axis=1) for part in parts]
@@ -106,11 +113,14 @@ def _per_count(measured: _Measured, unit: str, part: str) -> pd.DataFrame:
     return _rows(part, NAMES[unit], count, power, mass, covered)
 
 
-def _per_device_hour(
-    lines: pd.DataFrame, entries: pd.DataFrame, nodes: pd.DataFrame, keys: Sequence[str]
-) -> pd.DataFrame:
+def _called(frame: pd.DataFrame, words: Sequence[str]) -> pd.DataFrame:
+    """Lines, or device-hours as the hardware that they are of, with names for what nobody used and what is of no work."""
+    of_phase = frame if "phase" in frame else frame.assign(phase="manufacturing")
+    return frame.assign(**{word: names_of(of_phase, word) for word in words if word in frame and word not in _OWN})
+
+
+def _per_device_hour(lines: pd.DataFrame, hours: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     """One row a group of what device-hours divide: lines of nodes with hours, less what other providers drew for them."""
-    hours = device_hours(lines, entries, nodes)
     heads, group = group_rows(lines, keys)
     have = set(zip(hours["period"], hours["node"], strict=True))
     served = [pair in have for pair in zip(lines["period"], lines["node"], strict=True)]

@@ -9,7 +9,7 @@ from rich.text import Text
 from carbon.report.cells import clean, percent, round_numbers
 from carbon.report.layout import column, fitting, table
 from carbon.report.units import APART
-from carbon.report.view import NOT_STATED, render_notes
+from carbon.report.view import NAMELESS, NOT_STATED, UNALLOCATED, render_notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _PER_THOUSAND = 1000.0
 _NAME_LEAST = 8
 _EMPTY = {"tier": "(no tier)"}
+_IDLE = (
+    f"{UNALLOCATED} is time in service without work, its energy and its hardware; in CSV its name is empty, as where nobody "
+    "stated one: add activity to --by to tell them apart"
+)
 _BY_TIER = (
     "by the tier of the energy's intensity; (no tier) is hardware, and energy that an instrument covers: the other rows hold no "
     "hardware, and device-hours are not told"
@@ -37,13 +41,22 @@ def render_units(frame: pd.DataFrame, by: Sequence[str], labels: Sequence[str], 
     shown: list[RenderableType] = [Text(clean(title), "bold", overflow="fold")]
     shown += [Text(clean(label), overflow="fold") for label in rest]
     keys = [*(["month"] if frame["month"].nunique() > 1 else []), *by]
+    frame = _named_first(frame, keys)
     counted, shares = frame[frame["count"].notna()], _with_any(frame, by)
     for columns in (_per_unit(counted, keys), _apart(shares, keys)):
         shown += ["", table(fitting(columns, width), width)] if columns[0].cells else []
-    notes = [*([_BY_TIER] if "tier" in keys else []), *left_out(frame)]
+    idle = any((counted[name] == UNALLOCATED).any() for name in by)
+    notes = [*([_BY_TIER] if "tier" in keys else []), *([_IDLE] if idle else []), *left_out(frame)]
     if notes:
         shown += ["", render_notes(notes)]
     return shown
+
+
+def _named_first(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Rows in their order, those that have a name before those of what nobody stated, and of what is no work."""
+    names = frame[list(keys)].astype(object).fillna("").to_numpy().tolist()
+    ranks = [[(1 + (name in NAMELESS), "") if name in ("", *NAMELESS) else (0, name) for name in row] for row in names]
+    return frame.iloc[sorted(range(len(frame)), key=ranks.__getitem__)]
 
 
 def left_out(frame: pd.DataFrame) -> list[str]:
@@ -51,7 +64,7 @@ def left_out(frame: pd.DataFrame) -> list[str]:
     counted = frame["count"].notna()
     found = []
     if not counted.all():
-        found.append(f"{int((~counted).sum()):,} rows without a count are not shown; CSV has them")
+        found.append(f"{int((~counted).sum()):,} rows without a count are not shown; CSV has what they hold")
     if (counted & frame["kgco2e_per_unit"].isna()).any():
         found.append(
             "no figure of the statement where some of its inference does not state the unit, or nothing is known"

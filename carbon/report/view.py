@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +21,6 @@ from carbon.report.shares import provisional_share
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import pandas as pd
     from rich.console import RenderableType
 
     from carbon.report.cells import Cell
@@ -42,6 +42,7 @@ PARTS_SHOWN = 10
 NOT_STATED = "(not stated)"
 NOT_ATTRIBUTED = "(hardware, not attributed)"
 UNALLOCATED = "(unallocated idle)"
+NAMELESS = (UNALLOCATED, NOT_ATTRIBUTED)
 NOT_COVERED = "not covered"
 INSTRUMENTS = "instruments"
 _TONNES_FROM_KG = 10_000_000
@@ -176,17 +177,24 @@ def standing_tiers(frame: pd.DataFrame, lines: pd.DataFrame) -> dict[str, float]
 def parts_by(frame: pd.DataFrame, name: str) -> list[Part]:
     """Parts by the values of a column, [kWh] and [kg]: months in their order, others by emissions, largest first.
 
-    Hardware that no work is named for is a part of its own and not one that nobody stated, and so is hardware that nobody
-    used, where the table says by activity which that is.
+    What nobody used, energy or hardware, is a part of its own and not one that nobody stated, and so is hardware that no work
+    is named for, where the table says by activity which that is.
     """
-    shared = frame[name].isna() & frame["phase"].isin(HARDWARE_PHASES)
-    activity = frame.get("activity", frame[name])
-    kept = frame
-    if shared.any():
-        names = frame[name].mask(shared & activity.isna(), NOT_ATTRIBUTED)
-        kept = frame.assign(**{name: names.mask(shared & (activity == "idle"), UNALLOCATED)})
+    kept = frame.assign(**{name: names_of(frame, name)}) if frame[name].isna().any() else frame
     parts = [Part(str(key or NOT_STATED), *sums) for key, sums in _sums(kept, name).items()]
     return sorted(parts, key=lambda part: (0.0 if name == "month" else -_known(part.kgco2e), part.name))
+
+
+def names_of(frame: pd.DataFrame, name: str) -> pd.Series:
+    """Values of a column; what has none as nobody used it, or is hardware that no work is named for, is called so."""
+    found = frame[name]
+    none, activity = found.isna() | (found == ""), frame.get("activity", found)
+    of_no_work = none & activity.isna() & frame["phase"].isin(HARDWARE_PHASES)
+    if isinstance(found.dtype, pd.CategoricalDtype):
+        found = found.cat.add_categories([word for word in NAMELESS if word not in found.cat.categories])
+    else:
+        found = found.astype("str")
+    return found.mask(of_no_work, NOT_ATTRIBUTED).mask(none & (activity == "idle"), UNALLOCATED)
 
 
 def scope_parts(frame: pd.DataFrame) -> list[Part]:
@@ -217,13 +225,14 @@ def _category_parts(category: int, rows: pd.DataFrame) -> list[Part]:
 
 
 def _phase_parts(rows: pd.DataFrame, indent: str) -> list[Part]:
-    """Phases in the order of a life; what of one is not covered is a part of its own."""
+    """Phases in the order of a life; what of one is not covered is a part of its own, and called so."""
     covered = rows["kgco2e"].notna()
     known, unknown = _sums(rows[covered], "phase"), _sums(rows[~covered], "phase")
     order = sorted(
         map(str, {*known, *unknown}), key=lambda name: (PHASES.index(name) if name in PHASES else len(PHASES), name)
     )
-    return [Part(f"{indent}{name}", *sums[name]) for name in order for sums in (known, unknown) if name in sums]
+    kinds = ((known, ""), (unknown, f", {NOT_COVERED}"))
+    return [Part(f"{indent}{name}{said}", *sums[name]) for name in order for sums, said in kinds if name in sums]
 
 
 def _parts_table(name: str, parts: Sequence[Part], frame: pd.DataFrame, width: int) -> Table:

@@ -73,7 +73,7 @@ CALLS = (
     Refusal("series without a range", "grid show DE", 2, ("--from 2026-10-01 --to 2026-10-02",)),
     Refusal("series over words", "grid show DE --from spring --to autumn", 2, ("spring", "YYYY-MM-DD")),
     Refusal("series backwards", "grid show DE --from 2024-06-02 --to 2024-06-01", 2, ("end after the start",)),
-    Refusal("zones that are none", "grid zones q9q9", 3, ("'q9q9'",)),
+    Refusal("zones that are none", "grid zones q9q9", 3, ("'q9q9'; try the country", "eu-central-1")),
     Refusal("zone of the coverage", "grid coverage Q9Q9 --from 2024-06-01 --to 2024-07-01", 3, ("Q9Q9",)),
     Refusal("coverage without an end", "grid coverage DE --from 2024-06-01", 2, ("--from and --to go together",)),
     Refusal("coverage backwards", "grid coverage DE --from 2024-07-01 --to 2024-06-01", 2, ("must be after",)),

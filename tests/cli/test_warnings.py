@@ -111,8 +111,12 @@ def test_a_warning_is_told_and_the_work_goes_on(project: Project, fault: Fault) 
     result = project.run("account")
     assert result.code == 0, result.text
     assert "posting 1" in result.out
-    assert_one_line(result.err, fault)
+    file_ = fault.place.split()[0].partition(":")[0]
+    assert re.search(rf"^warning: {fault.code}: \d+ in {file_}; `carbon check` shows (it|all)$", result.err, re.M)
     assert "error: " not in result.err
+    checked = project.run("check")
+    assert checked.code == 0
+    assert_one_line(checked.err, fault)
 
 
 def test_check_exits_0_on_warnings_and_posts_nothing(project: Project) -> None:
@@ -241,7 +245,8 @@ def test_upstream_below_nothing_is_said_and_stays_visible(project: Project) -> N
     result = project.run("account")
     assert result.code == 0
     upstream = project.live().query("phase == 'upstream' and zone == 'US-CAL-CISO'")["kgco2e"].sum()
-    assert f"upstream is {upstream:.6g} kg (US-CAL-CISO): lifecycle figures are below the direct ones" in result.err
+    assert f"upstream is {upstream:.6g} kg (US-CAL-CISO): lifecycle figures are below the direct ones" in project.run("check").err
+    assert "warning: negative-upstream: 1 in grid; `carbon check` shows it" in result.err
     assert "[negative-upstream]" in " ".join(project.run("report", "2024-07").out.split())
 
 
@@ -272,7 +277,13 @@ def test_the_report_lists_what_is_not_covered(project: Project) -> None:
     shown = project.run("report", "2024-07").out
     assert re.search(r"% of the energy has no grid data: its emissions are in no line\s+\(US-CAL-CISO, US-TEX-ERCO\)", shown)
     assert re.search(r"grid data: measured 50.0 %, not covered 50.0 % of the energy", shown)
-    assert re.search(r"^  use +197\.0 +not covered", shown, re.M)
+    assert re.search(r"^  use, not covered +197\.0 +not covered", shown, re.M)
+    page = project.folder / "page.html"
+    assert project.run("report", "2024-07", "--format", "html", "-o", str(page)).code == 0
+    rows = re.findall(r"<tr>(.*?)</tr>", page.read_text(encoding="utf-8"))
+    said = [re.sub(r"<[^>]*>", "|", row).strip("|") for row in rows if ">not covered<" in row]
+    assert any(re.match(r" *use, not covered\|+197\.0\|+not covered", row) for row in said), said
+    assert any(re.match(r"2024-07\|+2\|+use\|+location\|+197\.0\|+not covered", row) for row in said), said
     frame = project.report("2024-07", "--by", "zone")
     gaps = frame[frame["kgco2e"].isna()]
     assert gaps.set_index("zone")["energy_kwh"]["US-TEX-ERCO"] == pytest.approx(19.525, rel=1e-12)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from carbon.core.errors import CarbonError, InputError, LedgerError, NotFoundError, UsageError
 from carbon.core.findings import SHOWN_PER_KIND, Finding, Findings, shown
@@ -143,3 +147,30 @@ def test_a_tally_is_one_warning_with_its_number() -> None:
     assert len(said) == SHOWN_PER_KIND + 1
     assert findings.count("warning") == len(findings) == SHOWN_PER_KIND + 2
     assert findings.count("error") == 0
+
+
+_KINDS = st.tuples(
+    st.sampled_from(["error", "warning", "note"]), st.sampled_from(["a", "b"]), st.sampled_from(["x", "y"]),
+    st.integers(1, 30), st.booleans(),
+)  # fmt: skip
+
+
+@given(st.lists(_KINDS, max_size=6))
+def test_kinds_count_every_finding_once_errors_first(batches: list[tuple[str, str, str, int, bool]]) -> None:
+    found, expected = Findings(), Counter[tuple[str, str]]()
+    files: dict[tuple[str, str], set[str]] = {}
+    for severity, code, file, number, tallied in batches:
+        if tallied:
+            found.tally("counted", number, f"cells of {code}", "none", file=file)
+            kind, number = ("warning", "counted"), 0
+        else:
+            kind = (severity, code)
+            found.each(severity, code, file, range(number), lambda row: {"problem": "p", "mend": "m", "row": row})
+        expected[kind] += number
+        files.setdefault(kind, set()).add(file)
+    expected["warning", "counted"] = len({(code, file) for _, code, file, _, tallied in batches if tallied})
+    kinds = found.kinds()
+    assert {(kind.severity, kind.code): kind.number for kind in kinds} == {key: n for key, n in expected.items() if n}
+    assert all(set(kind.files) == files[kind.severity, kind.code] for kind in kinds)
+    order = [("error", "warning", "note").index(kind.severity) for kind in kinds]
+    assert order == sorted(order)

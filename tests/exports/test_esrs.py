@@ -49,6 +49,43 @@ def test_what_cannot_be_known_is_empty_and_says_who_fills_it_in() -> None:
     assert empty["note"].notna().all(), list(empty.index[empty["note"].isna()])
 
 
+OWN = {"scope": 3, "phase": "manufacturing", "node": "gpu", "method": "straight-line@1", "factor": "l4/2024-01@ab"}
+AMORTISED = [{"basis": "amortised"}]
+INCURRED = [{"basis": "amortised"}, {"basis": "incurred"}]
+
+
+@pytest.mark.parametrize(
+    ("held", "said", "listed"),
+    [
+        ([], "no entry of the period", "left out"),
+        (AMORTISED, "nothing incurred in the period", "nothing incurred"),
+        ([{"basis": "incurred", "kgco2e": math.nan}, *AMORTISED], "not known: 1 entries have no figure", "included"),
+        ([{"basis": "either", "kgco2e": math.nan, "energy_kwh": 7.5}], "not known: 1 entries (7.5 kWh) have no", "included"),
+        (INCURRED, "", "included"),
+    ],
+    ids=["none", "amortised alone", "not covered", "rented and not covered", "incurred"],
+)
+@pytest.mark.parametrize("category", [2, 4, 5])
+def test_a_category_without_a_value_says_rightly_why(
+    held: list[dict[str, Any]], said: str, listed: str, category: int
+) -> None:
+    """What was acquired before the period has entries, only none that was incurred; what has no figure has entries too."""
+    base = [row for row in rows() if row["scope"] == 2]
+    found = form(frame_of([*base, *(entry(**OWN | {"category": category, "kgco2e": 4.5} | row) for row in held)]))
+    key = f"scope3-{category}"
+    assert math.isnan(found["value"][key]) == bool(said)
+    assert str(found["note"][key]).startswith(said) if said else not isinstance(found["note"][key], str)
+    left_out, included = (
+        [int(one) for one in str(found["text"][name] or "").split(", ") if one.isdigit()] for name in ("left-out", "included")
+    )
+    assert (category in left_out, category in included) == (listed == "left out", listed == "included")
+    kept = f"{category}: not left out, but nothing incurred in the period"
+    assert (kept in str(found["note"]["left-out"])) == (listed == "nothing incurred")
+    assert len(set(left_out) | set(included) | {category}) == 15
+    if listed == "nothing incurred":
+        assert str(found["note"]["scope3"]).startswith("nothing incurred")
+
+
 @pytest.mark.parametrize("energy", ["location", "market"])
 def test_totals_are_those_of_the_statement_to_the_last_bit(energy: str) -> None:
     frame = entries()

@@ -90,7 +90,7 @@ def test_zone_table_says_which_tiers_a_zone_has(folder: Path) -> None:
     assert table.to_dict("records") == [
         {
             "zone": "DE", "name": "Germany", "country": "DE", "market": "DE", "parent": "", "level": "country",
-            "typical": "yes", "annual": "2023", "imported": "operator",
+            "typical": "yes", "annual": "2023", "imported": "operator", "found_by": "", "choice": "",
         }
     ]  # fmt: skip
     assert zone_table("de", folder=folder)["zone"].iloc[0] == "DE"

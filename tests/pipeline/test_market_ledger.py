@@ -168,7 +168,8 @@ def test_notes_and_warnings_are_told_and_stay_in_the_report(fresh: Callable[...,
     assert result.code == 0, result.text
     assert not project.live()["factor"].str.contains("us-rate").any()
     for code in (*TOLD, "no-residual-mix", "not-applied"):
-        assert f"[{code}]" in result.err
+        assert f": {code}: " in result.err
+        assert f"[{code}]" in project.run("check").err
     shown = " ".join(project.run("report", "2025-01").out.split())
     assert "nor a residual mix" in shown
     assert "no instrument covers" in shown

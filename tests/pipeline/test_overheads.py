@@ -145,7 +145,7 @@ def test_the_batch_of_tokens_counts_in_the_account(tmp_path: Path) -> None:
     plain = "\n".join(line for line in profile if not line.startswith("batch_"))
     project = write(tmp_path / "plain", row("gpu", 1, 7, **TOKENS, product="chat", batch=8))
     project.write("hardware_profiles/h200-sxm-141gb.toml", plain)
-    assert "their profile has no energy per token by batch: its one figure holds: 1;" in project.run("account").err
+    assert "their profile has no energy per token by batch: its one figure holds: 1;" in project.run("check").err
 
 
 def test_a_meter_holds_its_overheads(tmp_path: Path) -> None:

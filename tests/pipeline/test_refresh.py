@@ -236,7 +236,8 @@ def test_terms_that_stand_are_said(project: Project) -> None:
     ok(project, "account")
     assert "terms-stand" not in project.run("account").text
     project.write("carbon.toml", "[hardware]\nlife_years = 4\n")
-    assert "2024-01 to 2024-04 by other terms" in project.run("account").text
+    assert "terms-stand: 1 in " in project.run("account").text
+    assert "2024-01 to 2024-04 by other terms" in project.run("check").text
 
 
 def test_usage_without_models_is_balanced_by_the_use_that_was_measured(project: Project) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,8 +20,9 @@ from carbon.core.findings import Finding
 from carbon.report import layout
 from carbon.report.cells import rounded
 from carbon.report.console import print_findings, print_report, print_table
+from carbon.report.markdown import markdown
 from carbon.report.monthly import report
-from carbon.report.notes import report_notes
+from carbon.report.notes import Notes, report_notes
 from carbon.report.shares import provisional_share
 from carbon.report.view import scope_parts, standing_tiers, tier_shares
 from tests.report.ledger_entries import HOSTILE, MONTHS, Shelf, entries, entry, frame_of
@@ -333,3 +336,44 @@ def test_many_zones_end_with_the_sum_of_the_others() -> None:
     assert re.search(rf"\(20 others\) +{sum(100 - number for number in range(10, 30)):,} ", text)
     assert "Z09" in text
     assert "Z10" not in text
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(entries(), st.booleans()).map(lambda one: one[0] | ({} if one[1] else {"kgco2e": None})), max_size=9))
+def test_no_two_parts_of_a_scope_or_category_are_called_alike(rows: list[dict[str, Any]]) -> None:
+    """What of a phase no figure covers stands beside what one covers, under a name of its own; it is all there."""
+    rows = [row for row in rows if row["basis"] != "market"]
+    frame = report(Shelf([*rows, entry(kgco2e=1.0)]), MONTHS)
+    parts = scope_parts(frame)
+    heads = [at for at, part in enumerate(parts) if not part.name.startswith("    ")]
+    for first, after in pairwise([*heads, len(parts)]):
+        names = [part.name for part in parts[first:after]]
+        assert len(set(names)) == len(names), names
+    said = [part for part in parts if part.name.endswith(", not covered")]
+    assert all(math.isnan(part.kgco2e) for part in said)
+    gaps = frame[frame["kgco2e"].isna()]
+    assert len(said) == len(gaps[["scope", "category", "phase"]].drop_duplicates())
+    energy = math.fsum(part.energy_kwh for part in said if not math.isnan(part.energy_kwh))
+    assert energy == pytest.approx(math.fsum(gaps["energy_kwh"].dropna()))
+
+
+RENTED = {"scope": 3, "category": 8, "phase": "transport", "basis": "either"}
+
+
+def test_freight_that_no_lane_covers_is_told_from_freight_that_one_does() -> None:
+    rows = [entry(kgco2e=5.0, energy_kwh=1.0), entry(kgco2e=2.0, **RENTED), entry(**RENTED), entry(kgco2e=1.0, category=4, **
+            {key: value for key, value in RENTED.items() if key != "category"})]  # fmt: skip
+    frame = report(Shelf(rows), MONTHS)
+    assert frame["phase"].tolist() == ["use", "transport", "transport", "transport"]  # the words of the CSV stay
+    names = [part.name.strip() for part in scope_parts(frame)]
+    assert names[-4:] == ["8 upstream leased assets", "transport", "transport, not covered", "Total"]
+    assert "4 upstream transport, transport" in names
+    alone = report(Shelf([rows[0], rows[2]]), MONTHS)
+    assert "8 upstream leased assets, transport, not covered" in [part.name.strip() for part in scope_parts(alone)]
+
+
+def test_a_page_in_markdown_says_what_is_not_covered() -> None:
+    rows = [entry(kgco2e=5.0), entry(kgco2e=2.0, **RENTED), entry(**RENTED), entry(kgco2e=0.0, **RENTED | {"phase": "disposal"})]
+    page = markdown(report(Shelf(rows), MONTHS), ["title", "total"], Notes())
+    cells = [line.split(" | ") for line in page.splitlines() if "| 8 |" in line]
+    assert sorted((line[3], line[6]) for line in cells) == [("disposal", "0"), ("transport", "2"), ("transport", "not covered")]

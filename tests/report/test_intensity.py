@@ -18,7 +18,7 @@ from rich.console import Console
 import carbon
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.report.console import print_report
-from carbon.report.intensity import intensities, render_intensities
+from carbon.report.intensity import by_product, intensities, render_intensities
 from carbon.report.monthly import statement
 from tests.report.ledger_entries import MONTHS, Shelf, entries, entry, frame_of
 
@@ -271,3 +271,23 @@ def test_idle_hardware_is_told_from_hardware_of_no_work() -> None:
         "(not stated)": "0.250",
     }  # fmt: skip
     assert "activity " not in text
+
+
+def test_idle_energy_is_told_from_work_of_no_product() -> None:
+    """Both in the parts by product and in the figures per request: time without work is in nobody's."""
+    rows = [
+        *NETWORK,
+        entry(activity="inference", kgco2e=0.25, energy_kwh=3.0, requests=100),
+        entry(activity="idle", kgco2e=1.5, energy_kwh=8.0),
+        entry(activity="idle", kgco2e=0.125, scope=3, category=3, phase="upstream", basis="either"),
+    ]
+    text = "\n".join(screen(rows, "product"))
+    shown = dict(re.findall(r"^(\(.+?\)) +[\d.]* +([\d.]+) +[\d.]+ %", text.partition("\nproduct ")[2], re.MULTILINE))
+    assert shown == {"(unallocated idle)": "5.625", "(hardware, not attributed)": "0.500", "(not stated)": "0.250"}
+    units = text.partition("per unit of work")[2]
+    assert re.search(r"^\(not stated\) +100 +2.500", units, re.MULTILINE)
+    assert "idle" not in units
+    whole = by_product(frame_of(rows)).set_index("product")["kgco2e"]
+    assert math.fsum(whole) == math.fsum(intensities(frame_of(rows))["kgco2e"])
+    coded = frame_of(rows).astype({"product": "category", "activity": "category", "phase": "category"})
+    pd.testing.assert_frame_equal(by_product(coded), by_product(frame_of(rows)))

@@ -202,3 +202,62 @@ def test_the_page_fits_and_says_what_is_missing(width: int) -> None:
     assert "no figure of the statement where some of its inference does not state the unit" in text
     assert "stated: the share of emissions whose work states the unit, which alone is divided" in text
     assert frame_of(NETWORK)["energy_kwh"].notna().any()
+
+
+IDLE = entry(node="a", activity="idle", energy_kwh=2.0, kgco2e=0.5, **BASE)
+NAMELESS = entry(node="a", activity="inference", energy_kwh=1.0, kgco2e=0.25, requests=10, **BASE)
+WRITTEN_OFF = entry(kgco2e=7.0, **HARDWARE | {"phase": "write-off"})
+
+
+def test_what_nobody_used_is_told_from_work_without_a_name() -> None:
+    """By hand: idle energy and hardware and their device-hours are one row for people, and in the empty name of the table."""
+    rows, register = [*NETWORK, IDLE, NAMELESS, WRITTEN_OFF], nodes_of({"node": "a"})
+    hours = 8.0 * 31 * 24
+    apart = carbon.intensity(Shelf(rows), "2026-10", "product", nodes=register, apart=True)
+    idle, of_no_work = (apart[apart["product"] == name] for name in ("(unallocated idle)", "(hardware, not attributed)"))
+    row = picked(idle, "statement", "device-hour")
+    assert [row[name] for name in FIGURES[:4]] == [0.25 * hours, 2.0, 0.75, 1.0]
+    assert idle["count"].count() == 1  # it answers no request
+    assert of_no_work["count"].isna().all()
+    silent = apart[apart["product"].isna()]
+    assert [picked(silent, "statement", "request")[name] for name in FIGURES[:3]] == [10.0, 1.0, 0.25]
+    table = carbon.intensity(Shelf(rows), "2026-10", "product", nodes=register)
+    assert set(table["product"].dropna()) == {"chat"}
+    assert list(table) == list(apart)
+    together = picked(table[table["product"].isna()], "statement", "device-hour")
+    assert [together[name] for name in FIGURES[:2]] == [0.25 * hours, 3.0]
+    by_activity = carbon.intensity(Shelf(rows), "2026-10", "product,activity", nodes=register, apart=True)
+    assert "idle" in set(by_activity["activity"])  # it names itself
+
+
+@given(
+    st.lists(st.sampled_from([*NETWORK, IDLE, NAMELESS, WRITTEN_OFF]), min_size=1), st.sampled_from(["product", "zone", "mode"])
+)
+def test_rows_apart_add_up_to_those_of_the_table(rows: list[dict[str, Any]], word: str) -> None:
+    """Only the row without a name is cut in parts: device-hours and verification by them add up to what they were."""
+    shelf, register = Shelf([*rows, NETWORK[0]]), nodes_of({"node": "a"})
+    plain, apart = (carbon.intensity(shelf, "2026-10", word, nodes=register, apart=one) for one in (False, True))
+    named = ["(unallocated idle)", "(hardware, not attributed)"]
+    cut = apart.assign(**{word: apart[word].mask(apart[word].isin(named))})
+    for name in ("count", "energy_kwh", "kgco2e"):
+        hours = [one[one["functional_unit"] == "device-hour"] for one in (plain, cut)]
+        sums = [one.groupby(word, dropna=False)[name].sum().to_dict() for one in hours]
+        assert sums[0].keys() == sums[1].keys()
+        for key, value in sums[0].items():
+            other = next(found for mine, found in sums[1].items() if mine == key or (mine != mine and key != key))
+            assert other == pytest.approx(value), (name, key)
+
+
+def test_for_people_idle_stands_last_and_says_what_it_is() -> None:
+    rows, register = [*NETWORK, IDLE, NAMELESS, WRITTEN_OFF], nodes_of({"node": "a"})
+    frame = carbon.intensity(Shelf(rows), "2026-10", "product", nodes=register, apart=True)
+    file = io.StringIO()
+    for part in render_units(frame, ["product"], ["Per unit of work"], 80):
+        Console(file=file, width=80).print(part)
+    text = file.getvalue()
+    names = [line.partition("  ")[0] for line in text.splitlines() if " device-hour " in line]
+    assert names == ["chat", "(unallocated idle)"]
+    first = [line.partition("  ")[0] for line in text.splitlines() if " request " in line]
+    assert first[-1] == "(not stated)"
+    assert "(unallocated idle) is time in service without work, its energy and its hardware" in " ".join(text.split())
+    assert "CSV has what they hold" in " ".join(text.split())
