@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,25 +13,28 @@ from carbon.activity.register import build_register
 from carbon.core.errors import CarbonError
 from carbon.core.findings import Findings
 from carbon.core.lock import locked
-from carbon.core.time import DAY_US, HOUR_US, YEAR_2000_US, isoformat, parse_instant
+from carbon.core.time import DAY_US, YEAR_2000_US, isoformat, parse_instant
 from carbon.core.write import whole_file
 from carbon.grid.tables import zones
 from carbon.importers.derive import SKEW_US, WORK, Day, derive
 from carbon.importers.names import known, names_of, unknown_nodes
 from carbon.importers.plausible import coverage, hours_of, strips, tally, warn
-from carbon.importers.store import Imported, Source, day_text
+from carbon.importers.store import Imported, Source, day_of, day_text
+from carbon.importers.summed import FOLDER, Sums, tell_of_service
 from carbon.readers.convert import Dialect
 from carbon.readers.nodes import parse_nodes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from carbon.activity.register import Register
     from carbon.config import Settings
     from carbon.importers.records import Take
 
-FOLDER = "imported"  # below the workload folder: files that are written anew, and not by hand
+    Settle = Callable[[Imported, Sequence[Source], Findings], list[Source]]
+
+UNWRITTEN = "unwritten"  # there while the workload may lag behind what is kept
 COLUMNS = (
     "start", "end", "node", "energy_kwh", "busy_fraction", "load", "input_tokens", "output_tokens", "requests",
     "product", "model", "mode", "activity",
@@ -99,30 +103,40 @@ def take_in(
     *,
     skip_unknown: bool = False,
     refuse_empty: bool = False,
+    settle: Settle | None = None,
 ) -> Outcome:
     """Keep what sources give and write the workload of their days. Raises InputError where a node is not in the register.
 
     With `skip_unknown` rows of other nodes are kept and wait; with `refuse_empty` a source without a row is an error. A source
-    that is there already, read with the same options, changes nothing.
+    that is there already, read with the same options, changes nothing. With `settle` all sources are kept or none, once it has
+    said what they take the place of.
     """
     project = project_of(settings, findings)
     kept: list[Source] = []
-    days: set[int] = set()
     unchanged = 0
-    with _turn(project):
+    put = project.imported.put if settle is None else project.imported.draft
+    with _turn(project, findings) as days:
         try:
             for source, takes in given:
                 before = project.imported.find(source.id)
                 if before is None or before.stem != source.stem:
                     checked = _of_known(takes, source, project.names, findings, Told(skip_unknown, refuse_empty))
-                    kept.append(project.imported.put(source, checked))
+                    kept.append(put(source._replace(replaces=before.replaces if before else {}), checked))
                 else:
                     kept.append(before)
                     unchanged += 1
                 days |= {*kept[-1].days, *(before.days if before else ())}
+            if settle is not None:
+                kept = settle(project.imported, kept, findings)
+                days |= _days(project.imported, kept)
+                _each(project.imported.commit, kept)
         except (CarbonError, KeyboardInterrupt):
-            _written(project, kept, sorted(days), Findings())  # what came before the fault is whole
+            if settle is None:
+                _written(project, kept, sorted(days), Findings())  # what came before the fault is whole
             raise
+        finally:
+            if settle is not None:
+                _each(project.imported.discard, kept)
         return _written(project, kept, sorted(days), findings)._replace(before=unchanged)
 
 
@@ -130,27 +144,60 @@ def forget(settings: Settings, sources: Sequence[Source]) -> Outcome:
     """Take sources out again, and their rows from the workload."""
     findings = Findings()
     project = project_of(settings, findings)
-    with _turn(project):
-        for source in sources:
-            project.imported.remove(source)
-        return _written(project, list(sources), sorted({day for source in sources for day in source.days}), findings)
+    with _turn(project, findings) as days:
+        days |= _days(project.imported, sources)
+        _each(project.imported.remove, sources)
+        return _written(project, list(sources), sorted(days), findings)
 
 
 def rewrite(settings: Settings) -> Outcome:
     """Write all workload files of imports anew, as after a change of the register."""
     findings = Findings()
     project = project_of(settings, findings)
-    with _turn(project):
-        sources = project.imported.sources()
-        return _written(project, sources, sorted({day for source in sources for day in source.days}), findings)
+    with _turn(project, findings):
+        return _written(project, project.imported.sources(), sorted(_every_day(project)), findings)
+
+
+def _each(do: Callable[[Source], None], sources: Iterable[Source]) -> None:
+    for source in sources:
+        do(source)
 
 
 @contextmanager
-def _turn(project: Project) -> Iterator[None]:
-    """One import at a time writes."""
+def _turn(project: Project, findings: Findings) -> Iterator[set[int]]:
+    """One import at a time writes. What one left that was killed is taken away first, and told.
+
+    Gives the days whose workload is to be written anew: all that are kept where an import ended before it had written it.
+    """
     project.imported.folder.mkdir(parents=True, exist_ok=True)
+    unwritten = project.imported.folder / UNWRITTEN
     with locked(project.imported.folder):
-        yield
+        left = 0 if sys.platform == "win32" else project.imported.sweep()  # without a lock another may be writing
+        if left:
+            problem = f"held files that an import which did not end left behind, and that did not count: {left:,}"
+            findings.note("left-behind", problem, "they are taken away; import that source again", file=FOLDER)
+        behind = unwritten.exists()
+        unwritten.touch()
+        try:
+            yield _every_day(project) if behind else set()
+        except CarbonError:
+            if not behind:
+                unwritten.unlink(missing_ok=True)
+            raise
+        unwritten.unlink(missing_ok=True)
+
+
+def _every_day(project: Project) -> set[int]:
+    """Days of all sources, and of workload that is left of others."""
+    written = (path.stem for path in (project.workload / FOLDER).glob("????-??-??.csv"))
+    return {day for source in project.imported.sources() for day in source.days} | set(map(day_of, written))
+
+
+def _days(imported: Imported, sources: Sequence[Source]) -> set[int]:
+    """Days of sources, and of those that they take the place of."""
+    ids = {source.id for source in sources}.union(*(source.replaces for source in sources))
+    kept = [source for source in imported.sources() if source.id in ids]
+    return {day for source in (*sources, *kept) for day in source.days}
 
 
 def _of_known(
@@ -188,8 +235,9 @@ def _check_times(first_us: int, last_us: int, source: Source, findings: Findings
 def _written(project: Project, sources: list[Source], days: Sequence[int], findings: Findings) -> Outcome:
     """Write the workload of some days; what is told of them is that of the nodes that `sources` have rows of."""
     everything = project.imported.sources()
-    mine = [place for place, source in enumerate(everything) if source in sources]
-    tallies, sums, waiting = [], _Sums(), set[str]()
+    ids = {source.id for source in sources}
+    mine = [place for place, source in enumerate(everything) if source.id in ids]
+    tallies, sums, waiting = [], Sums(), set[str]()
     for day in days:
         meters, events, others = project.rows_of(day, everything)
         waiting |= others
@@ -209,70 +257,9 @@ def _written(project: Project, sources: list[Source], days: Sequence[int], findi
             "add it to nodes.csv, as a node or under aliases, and run `carbon import rewrite`",
             file=FOLDER, column="node", value=name,
         )  # fmt: skip
-    _tell_of_service(tallies, project.register, findings)
+    tell_of_service(tallies, project.register, findings)
     tables = (coverage(tallies), strips(tallies)) if tallies else (pd.DataFrame(), pd.DataFrame())
     return Outcome(sources, 0, list(days), sums.rows, *tables, findings)
-
-
-def _tell_of_service(tallies: Sequence[pd.DataFrame], register: Register, findings: Findings) -> None:
-    """A warning for each rented node without a meter that stays in service after its last row: that time is idle, and draws."""
-    if not tallies:
-        return
-    by = pd.concat(tallies, ignore_index=True).groupby("node")
-    last, metered = by["last"].max(), by["metered_h"].sum()
-    for node in last.index[metered == 0]:
-        code, end_us = register.node_code[str(node)], (int(last[node]) + 1) * HOUR_US
-        rented = register.stretches[register.first[code]].boundary != "own"
-        if rented and register.retired_us[code] > end_us + DAY_US:
-            findings.warning(
-                "in-service-after", f"has no row after {isoformat(end_us)} and is in service: that time is reckoned as idle",
-                "if it was given back, say when under retired in nodes.csv; or set idle = \"never\" under [activity]",
-                file="imported", column="node", value=node,
-            )  # fmt: skip
-
-
-class _Sums:
-    """What days come to together that is told and not written."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self._twice_s = self._again = self._settled = self._bare = self._asked = 0.0
-
-    def add(self, day: Day, rows: int) -> None:
-        """Take in a day with so many workload rows."""
-        self.rows += rows
-        self._twice_s += day.twice_s
-        self._again += day.again
-        self._settled += day.settled
-        self._bare += day.bare
-        self._asked += day.work["requests"].sum() + day.energy["requests"].sum()
-
-    def tell(self, findings: Findings) -> None:
-        """Notes of what came twice or is evidence alone, a warning of what is in no row."""
-        if self._twice_s:
-            problem = f"{self._twice_s:,.0f} s of meters came more than once"
-            findings.note("time-twice", problem, "they count once", file=FOLDER)
-        if self._again:
-            findings.note(
-                "row-twice",
-                f"{self._again:,.0f} requests or rows of bills came more than once",
-                "they count once",
-                file=FOLDER,
-            )
-        if self._settled:
-            asked = self._asked
-            told = (
-                f"{self._settled / asked:.1%} of the {asked:,.0f} that work is known of"
-                if asked
-                else "of no work is known"
-            )
-            mend = "less than all: private traffic leaves no settlement"
-            findings.note("settled", f"{self._settled:,.0f} requests were settled, {told}", mend, file=FOLDER)
-        if self._bare:
-            findings.warning(
-                "no-tokens", f"{self._bare:,.0f} requests have no tokens, and their nodes no meter: they are in no row",
-                "import usage with tokens, or a meter", file=FOLDER,
-            )  # fmt: skip
 
 
 def hours_between(settings: Settings, span_us: tuple[int, int]) -> Iterator[pd.DataFrame]:

@@ -20,7 +20,8 @@ from carbon.grid.providers.client import Client, Manners
 from carbon.grid.providers.secrets import Secret, of_environment
 from carbon.importers.answers import opened
 from carbon.importers.metrics import COUNTER, ENERGY, TOKENS, metrics_of_kind
-from carbon.importers.prometheus import AHEAD_S, TOO_FAR_S, Options, read_answers
+from carbon.importers.prometheus import AHEAD_S, TOO_FAR_S, read_answers
+from carbon.importers.prometheus_series import Options
 from carbon.importers.store import Imported, day_text, new_source
 
 if TYPE_CHECKING:

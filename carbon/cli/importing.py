@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from carbon.core.findings import Findings
     from carbon.importers.records import Take
     from carbon.importers.store import Source
-    from carbon.importing import Outcome
+    from carbon.importing import Outcome, Settle
 
 app = typer.Typer(no_args_is_help=True, epilog="Example: carbon import list")
 FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files to import.")]
@@ -102,11 +102,14 @@ def list_(context: typer.Context, format: FormatOption = Format.table, output: O
     """What was imported: each source with its days and rows."""
     import pandas as pd
 
-    found = _imported(settings_of(context))
+    found = sources_of(settings_of(context))
     fields = ("id", "importer", "name", "first", "last", "meters", "events", "imported_at")
     table = pd.DataFrame([[getattr(source, name) for name in fields] for source in found], columns=list(fields))
     table["id"] = table["id"].str[:12]
-    emit(table, format, "imported", output, ("id", "importer", "name", "first", "last"))
+    newer = [" ".join(other.id[:12] for other in found if source.id in other.replaces) for source in found]
+    table["replaced_by"] = pd.Series(newer, dtype="str")
+    shown = ["id", "importer", "name", "first", "last", *(["replaced_by"] if any(newer) else [])]
+    emit(table, format, "imported", output, shown)
 
 
 @app.command(epilog="Example: carbon import coverage --from 2026-10-01 --to 2026-11-01 --format csv")
@@ -144,9 +147,9 @@ def remove(
     from carbon.importing import forget
 
     settings = settings_of(context)
-    there = _imported(settings)
-    chosen = [source for wanted in sources for source in _matching(wanted, there)]
+    chosen = matching(sources, sources_of(settings))
     outcome = forget(settings, chosen)
+    show_findings([found for found in outcome.findings if found.code == "left-behind"])
     say(f"taken out: {len(chosen)}; days of workload written anew: {len(outcome.days)}")
 
 
@@ -163,7 +166,7 @@ def rewrite(context: typer.Context) -> None:
 
 def import_files(
     settings: Settings, importer: str, files: Sequence[Path], options: Mapping[str, str],
-    take: Callable[[Path, Findings], Iterator[Take]], kind: str, *, skip_unknown: bool = False,
+    take: Callable[[Path, Findings], Iterator[Take]], kind: str, *, skip_unknown: bool = False, settle: Settle | None = None,
 ) -> None:  # fmt: skip
     """Import files one after the other and tell what came of it; `take` reads one of them."""
     from carbon.core.findings import Findings
@@ -175,7 +178,7 @@ def import_files(
     findings = Findings()
     at_us = to_us(now())
     given = ((source_of_file(path, importer, options, at_us), take(path, findings)) for path in files)
-    tell(take_in(settings, given, findings, skip_unknown=skip_unknown, refuse_empty=True), kind)
+    tell(take_in(settings, given, findings, skip_unknown=skip_unknown, refuse_empty=True, settle=settle), kind)
 
 
 def require_files(files: Sequence[Path]) -> None:
@@ -207,10 +210,16 @@ def _shown(coverage: pd.DataFrame) -> list[str]:
     return [name for name in SHOWN if name in coverage and coverage[name].notna().any()]
 
 
-def _imported(settings: Settings) -> list[Source]:
+def sources_of(settings: Settings) -> list[Source]:
+    """What was imported."""
     from carbon.importers.store import Imported
 
     return Imported(settings.path("inputs.imported")).sources()
+
+
+def matching(wanted: Sequence[str], there: Sequence[Source]) -> list[Source]:
+    """Sources by their names, else by the first letters of their ids. Raises NotFoundError."""
+    return [source for each in wanted for source in _matching(each, there)]
 
 
 def _matching(wanted: str, there: Sequence[Source]) -> list[Source]:

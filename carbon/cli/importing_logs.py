@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from carbon.cli.common import Format, FormatOption, guarded, settings_of
-from carbon.cli.importing import FilesArgument, NodeOption, SkipOption, ZoneOption, import_files, require_files
+from carbon.cli.importing import (
+    FilesArgument,
+    NodeOption,
+    SkipOption,
+    ZoneOption,
+    import_files,
+    matching,
+    require_files,
+    sources_of,
+)
+from carbon.core.errors import UsageError
 
 OneNodeOption = Annotated[
     str, typer.Option("--node", metavar="NODE", help="Node that the files are of; else as they say.")
@@ -19,6 +29,15 @@ TagOption = Annotated[str, typer.Option("--tag", metavar="TAG", help="Tag of the
 BusyOption = Annotated[
     float | None,
     typer.Option("--busy", min=0.0, max=1.0, help="Share of billed time that machines were busy; else 0.339."),
+]
+
+ReplacesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--replaces",
+        metavar="SOURCE",
+        help="Earlier export that these files replace: name, or first letters of the id.",
+    ),
 ]
 
 
@@ -73,19 +92,21 @@ def openai_usage(
 @guarded
 def focus(
     context: typer.Context, files: FilesArgument, tag: TagOption = "product", busy: BusyOption = None,
-    skip_unknown: SkipOption = False, format: FormatOption = Format.table,  # noqa: A002
+    replaces: ReplacesOption = None, skip_unknown: SkipOption = False, format: FormatOption = Format.table,  # noqa: A002
 ) -> None:  # fmt: skip
-    """Hours of rented machines from billing rows (FOCUS, CSV or Parquet); the profile of each node says what they took."""
+    """Hours of rented machines from billing rows (FOCUS, CSV or Parquet); a bill exported again replaces what it was."""
+    from carbon.importers.amended import Exports
     from carbon.importers.focus import BUSY, Options, read
-    from carbon.importers.mixed import Others
 
     require_files(files)
     settings = settings_of(context)
     chosen = Options(tag, busy, str(settings.path("hardware.profiles")))
     told = {"tag": tag, "busy": str(BUSY if busy is None else busy)}
-    others = Others(settings.path("inputs.imported"), files, told["busy"])
+    older = matching(replaces or (), sources_of(settings))
+    if any(source.importer != "focus" for source in older):
+        raise UsageError("--replaces names what is no bill; see `carbon import list`")
     import_files(
-        settings, "focus", files, told,
-        lambda path, findings: others.apart(read(path, chosen, findings), path.name, findings),
-        format, skip_unknown=skip_unknown,
+        settings, "focus", files, told, lambda path, findings: read(path, chosen, findings), format,
+        skip_unknown=skip_unknown,
+        settle=lambda kept, given, findings: Exports(kept, given, findings).settle(source.id for source in older),
     )  # fmt: skip

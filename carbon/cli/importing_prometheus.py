@@ -134,7 +134,8 @@ def _of_files(
     from carbon.core.findings import Findings
     from carbon.core.time import SECOND_US, to_us
     from carbon.importers.metrics import METRICS
-    from carbon.importers.prometheus import Options, read
+    from carbon.importers.prometheus import read
+    from carbon.importers.prometheus_series import Options
     from carbon.importers.store import source_of_file
     from carbon.importing import take_in
 

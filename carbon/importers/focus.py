@@ -16,23 +16,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from carbon.core.findings import WARNING
 from carbon.core.time import HOUR_US, SECOND_US
-from carbon.hardware.names import Instance, instance_of, provider_of
-from carbon.importers.encoded import in_utf8
-from carbon.importers.kinds import likeness
+from carbon.hardware.names import Instance, instance_of, profile_of_gpu, provider_of
+from carbon.importers.focus_said import Left, tell_of_bare, tell_of_left
+from carbon.importers.focus_table import NEEDED, OPTIONAL, TOLD, blocks
 from carbon.importers.localtime import Clocks
 from carbon.importers.mixed import Above
 from carbon.importers.ordinals import Ordinals, hashes
 from carbon.importers.records import EVENTS, HOSTS, Take, frame
 from carbon.importers.said import leave_out
 from carbon.importers.stamps import stamps
-from carbon.importers.text import read_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from carbon.core.findings import Findings
@@ -41,14 +39,8 @@ if TYPE_CHECKING:
 # Philly (Jeon et al. 2019) 0.502.
 BUSY, BUSY_SOURCE = 0.339, "MIT Supercloud, 2021; other clusters 0.214 (Helios, 2021) to 0.502 (Philly, 2019)"
 LOAD = "mixed"
-NEEDED = ("chargeperiodstart", "chargeperiodend", "chargecategory", "resourceid")
-TOLD = ("skupricedetails", "skumeter", "x_instancetype", "x_usagetype", "x_skumetername", "resourcetype")
-KEY = ("resourceid", "skuid", "skupriceid", "pricingcategory", "commitmentdiscountid", "start_us", "chargeclass")
-OPTIONAL = (
-    "chargeclass", "providername", "serviceprovidername", "regionid", "skuid", "skupriceid", "pricingcategory",
-    "consumedquantity", "consumedunit", "pricingquantity", "pricingunit", "effectivecost", "billedcost", "tags",
-    "commitmentdiscountid", "commitmentdiscountstatus", "capacityreservationstatus", "publishername", "servicecategory",
-    "servicename", *TOLD,
+KEY = (
+    "bill", "resourceid", "skuid", "skupriceid", "pricingcategory", "commitmentdiscountid", "start_us", "chargeclass",
 )  # fmt: skip
 HOURS = {
     "hour": 1.0,
@@ -60,19 +52,9 @@ HOURS = {
     "seconds": 1 / 3600,
     "s": 1 / 3600,
 }
-REASONS = {
-    "tax": "tax", "credit": "credits", "purchase": "purchases, such as of commitments", "adjustment": "adjustments",
-    "other": "charges of another category", "unused": "commitments and reservations that were not used: no machine ran",
-    "software": "of software and licences by the hour: their machine has a row of its own",
-    "service": "of services of another category than compute",
-    "unit": "not in hours or seconds: disks, transfer, requests", "instance": "of an instance that is not in instances.csv",
-    "no-instance": "of no instance: disks, addresses and services by the hour",
-    "blank": "without a quantity, a time or a resource",
-}  # fmt: skip
 _LICENCE = r"licen[cs]e"
 MACHINES = ("compute", "ai and machine learning", "other", "")
 _NAMES = re.compile(r"(x_?)?(instance_?type|vm_?size|machine_?type|service_?type|armskuname)", re.IGNORECASE)
-_BATCH = 1 << 16
 
 
 class Options(NamedTuple):
@@ -83,22 +65,6 @@ class Options(NamedTuple):
     own: str = ""
 
 
-class Left(NamedTuple):
-    """What was left out for a reason, added up: rows, hours [h], cost [currency of the bill]."""
-
-    rows: int = 0
-    hours: float = 0.0
-    cost: float = 0.0
-
-    def plus(self, rows: pd.DataFrame) -> Left:
-        """The same with further rows."""
-        return Left(
-            self.rows + len(rows),
-            self.hours + float(rows["hours"].abs().sum()),
-            self.cost + float(rows["cost"].abs().sum()),
-        )
-
-
 def read(path: Path, options: Options, findings: Findings) -> Iterator[Take]:
     """Hours of machines as shares of the charge period that they were busy for, part by part in the order of the file.
 
@@ -106,8 +72,8 @@ def read(path: Path, options: Options, findings: Findings) -> Iterator[Take]:
     """
     left: defaultdict[str, Left] = defaultdict(Left)
     ordinals, unknown, parts, paid = Ordinals(), defaultdict[str, float](float), set[str](), 0.0
-    alike, above, count = Ordinals(), Above(), 0
-    for block in _blocks(path, findings):
+    alike, above, bare, count = Ordinals(), Above(), defaultdict[str, float](float), 0
+    for block in blocks(path, findings):
         rows = _measured(_first_alike(block.assign(row=count + 2 + np.arange(len(block))), alike, path.name, findings))
         count += len(block)
         _tell_of_cells(rows, path.name, findings)
@@ -120,69 +86,18 @@ def read(path: Path, options: Options, findings: Findings) -> Iterator[Take]:
             unknown[str(name)] += float(hours)
         taken = rows[reason == ""].reset_index(drop=True)
         parts |= set(taken["resourceid"][taken["host_share"].lt(1)])
+        for name, used in taken.groupby(_without_profile(taken, options.own))["hours"].sum().items():
+            bare[str(name)] += float(used)
         events = _events(taken, options, ordinals, path.name, findings)
         above.add(taken["row"], events)
         yield Take(events=events, hosts=_hosts(taken))
     above.refuse(path.name, findings)
     leave_out(findings, "part-machine", len(parts), path.name)
-    _tell(left, unknown, paid, path.name, findings)
+    tell_of_left(left, unknown, paid, path.name, findings)
+    tell_of_bare(bare, options.own, path.name, findings)
     if options.busy is None:
         problem, mend = f"{BUSY} taken for how busy machines were, which no bill tells ({BUSY_SOURCE})", "give --busy"
         findings.warning("busy-assumed", problem, mend, file=path.name)
-
-
-def _blocks(path: Path, findings: Findings) -> Iterator[pd.DataFrame]:
-    """Rows of a CSV or Parquet file as text, by the names of columns in small letters."""
-    with path.open("rb") as file:
-        parquet = file.read(4) == b"PAR1"
-    mend = "give billing rows in the FOCUS form, CSV or Parquet"
-    if parquet:
-        yield from _parquet(path, mend, findings)
-        return
-    for table in in_utf8(read_blocks(path, _lacking, (), findings, mend), path, findings):
-        columns = {name: table.text((name,)).to_pandas() for name in (*NEEDED, *OPTIONAL) if table.has((name,))}
-        yield pd.DataFrame(columns).fillna("").astype("str")
-
-
-def _parquet(path: Path, mend: str, findings: Findings) -> Iterator[pd.DataFrame]:
-    try:
-        file = pq.ParquetFile(path)
-        names = {name.lower(): name for name in file.schema_arrow.names}
-        lacking = _lacking(list(names))
-        if lacking:
-            findings.error("wrong-format", f"{lacking}{likeness(names)}", mend, file=path.name)
-            findings.raise_errors()
-        wanted = [names[name] for name in (*NEEDED, *OPTIONAL) if name in names]
-        for batch in file.iter_batches(_BATCH, columns=wanted):
-            yield pd.DataFrame({name.lower(): _as_text(batch.column(name)) for name in wanted}, dtype="str")
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).splitlines()[0][:160]
-        findings.error(
-            "unreadable", f"cannot be read ({reason})", "give the file that the provider wrote", file=path.name
-        )
-        findings.raise_errors()
-
-
-def _lacking(names: Sequence[str]) -> str:
-    """What is missing for hours of machines."""
-    lacking = [name for name in NEEDED if name not in names]
-    if lacking:
-        return f"is no bill in the FOCUS form, which has a column {lacking[0]}"
-    units = any(f"{kind}quantity" in names and f"{kind}unit" in names for kind in ("consumed", "pricing"))
-    return "" if units else "has neither ConsumedQuantity and ConsumedUnit nor PricingQuantity and PricingUnit"
-
-
-def _as_text(column: pa.Array) -> list[str]:
-    """Cells as a CSV has them: times in ISO 8601 (UTC), maps and lists of pairs as JSON."""
-    if pa.types.is_timestamp(column.type):
-        plain = column.cast(pa.timestamp("us"), safe=False).to_pylist()  # of an aware column: in UTC
-        return [f"{value.isoformat()}+00:00" if value else "" for value in plain]
-    if pa.types.is_nested(column.type):
-        return [
-            json.dumps(dict(value) if isinstance(value, list) else value) if value else ""
-            for value in column.to_pylist()
-        ]
-    return ["" if value is None else str(value) for value in column.to_pylist()]
 
 
 def _first_alike(rows: pd.DataFrame, alike: Ordinals, file: str, findings: Findings) -> pd.DataFrame:
@@ -229,9 +144,19 @@ def _measured(rows: pd.DataFrame) -> pd.DataFrame:
         hours=_number(rows[f"{kind}quantity"]) * per_unit, cost=_number(cost).fillna(0.0),
         provider=rows["providername"].where(rows["providername"].ne(""), rows["serviceprovidername"]).map(provider_of),
     )  # fmt: skip
+    rows["bill"] = _bill(rows)
     # Azure writes one resource in several cases.
     rows["resourceid"] = rows["resourceid"].where(rows["provider"].ne("azure"), rows["resourceid"].str.lower())
     return rows
+
+
+def _bill(rows: pd.DataFrame) -> pd.Series[str]:
+    """Provider, account and first day of the billing period; of a row that names no period the first day of its month."""
+    told = stamps(pa.array(rows["billingperiodstart"], pa.string()), Clocks("UTC"))
+    month = rows["start_us"].to_numpy(np.int64).view("M8[us]").astype("M8[M]").astype("M8[D]").astype(str)
+    day = np.where(told.bad, rows["billingperiodstart"], told.us.view("M8[us]").astype("M8[D]").astype(str))
+    period = pd.Series(np.where(rows["billingperiodstart"].eq(""), month, day), rows.index, dtype="str")
+    return (rows["provider"] + " " + rows["billingaccountid"] + " ").str.replace("  ", " ").str.lstrip() + period
 
 
 def _number(texts: pd.Series[str]) -> pd.Series[float]:
@@ -271,6 +196,13 @@ def _instances(rows: pd.DataFrame, own: str) -> pd.Series[Any]:
     return pd.Series([instance for _, instance in every], rows.index, dtype=object)
 
 
+def _without_profile(rows: pd.DataFrame, own: str) -> pd.Series[Any]:
+    """Name of the devices of each row where no profile stands for them, else None."""
+    found = {each: each.profile or profile_of_gpu(each.gpu, own) for each in set(rows["instance"])}
+    names = [None if found[each] else each.gpu for each in rows["instance"]]
+    return pd.Series(names, rows.index, dtype=object)
+
+
 def _instance(told: tuple[str, ...], own: str) -> tuple[str, Instance | None]:
     """Name and instance that texts of a row stand for; a name without an instance where it is not known."""
     provider, details, *columns = told
@@ -305,7 +237,7 @@ def _events(rows: pd.DataFrame, options: Options, ordinals: Ordinals, file: str,
     return frame(
         EVENTS, key=ordinals.keys(hashes(rows[list(KEY)])), node=rows["resourceid"].to_numpy(), product=tags.to_numpy(),
         activity="inference", start_us=rows["start_us"].to_numpy(), end_us=rows["end_us"].to_numpy(),
-        busy_fraction=busy * np.clip(used.to_numpy(float), -1.0, 1.0), load=LOAD,
+        busy_fraction=busy * np.clip(used.to_numpy(float), -1.0, 1.0), load=LOAD, bill=rows["bill"].to_numpy(),
     )  # fmt: skip
 
 
@@ -319,17 +251,3 @@ def _hosts(rows: pd.DataFrame) -> pd.DataFrame:
         HOSTS, node=rows["resourceid"].to_numpy(), gpu=kinds["gpu"], devices=kinds["gpu_count"], instance=kinds["instance"],
         provider=rows["provider"].to_numpy(), region=rows["regionid"].to_numpy(),
     )  # fmt: skip
-
-
-def _tell(left: Mapping[str, Left], unknown: Mapping[str, float], paid: float, file: str, findings: Findings) -> None:
-    """A line for each reason of what was left out, with its hours and its share of the cost."""
-    for reason, what in sorted(left.items()):
-        share = f", of the cost: {what.cost / paid:.1%}" if paid else ""
-        hours = f", hours: {what.hours:,.0f}" if what.hours else ""
-        problem = f"left out, {REASONS[reason]}; rows: {what.rows:,}{hours}{share}"
-        findings.note(f"left-{reason}", problem, "no machine of the node register ran for them", file=file)
-    for name, lost in sorted(unknown.items(), key=lambda pair: (-pair[1], pair[0])):
-        mend = "add it to instances.csv in your folder of profiles where it has devices"
-        findings.warning(
-            "unknown-instance", f"is not in instances.csv, so left out; hours: {lost:,.0f}", mend, file=file, value=name
-        )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LONGEST_NODE = 60
 NEAR = 4
 HARDWARE = "`carbon hardware list` has the names; without accelerators one of kind host, such as server-2u-2s"
+OWN = "`carbon hardware estimate -o NAME.toml` makes one of your own, from the data sheet of the device"
 ZONE = "`carbon grid zones TEXT` finds one; --zone writes it"
 _POD = re.compile(r".*(exporter|kepler)(-[a-z0-9]{8,10})?-[a-z0-9]{5}")  # of a daemon set or a deployment
 _PORT = re.compile(r"([^:]+|\[[^\]]*\]):\d{1,5}")
@@ -108,15 +109,28 @@ def clean(name: str) -> str:
 
 
 def near_profiles(name: str, own: str = "") -> list[str]:
-    """Profiles that a name of a device may stand for, by the word of it that has digits."""
+    """Profiles that a name of a device may stand for, by the word of it that has digits; the nearest first."""
+    return _near(name, own)[0]
+
+
+def without_profile(name: str, own: str = "") -> tuple[str, str]:
+    """What there is to say of a device that no profile stands for, and how to mend it."""
+    near, of_it = _near(name, own)
+    if of_it or not near:
+        how = f"near profiles: {', '.join(near)}" if near else f"{HARDWARE}; {OWN}"
+        return "is no device that a profile stands for", how
+    return "is a device that no profile is bundled for", f"the nearest by name is {near[0]}; else {OWN}"
+
+
+def _near(name: str, own: str) -> tuple[list[str], bool]:
+    """Profiles near a name, and whether they are of a device so named, of which there may be several."""
     firsts: dict[str, list[str]] = {}
     for profile in sorted(profile_files(own)):
         firsts.setdefault(profile.split("-")[0], []).append(profile)
     words = [re.sub("[ _-]", "", word) for word in _WORD.findall(name.lower())]
-    near = [word for word in words if word in firsts] or [
-        first for word in words for first in get_close_matches(word, firsts, n=2, cutoff=0.75)
-    ]
-    return [profile for first in dict.fromkeys(near) for profile in firsts[first]][:NEAR]
+    same = [word for word in words if word in firsts]
+    near = same or [first for word in words for first in get_close_matches(word, firsts, n=2, cutoff=0.75)]
+    return [profile for first in dict.fromkeys(near) for profile in firsts[first]][:NEAR], bool(same)
 
 
 def _numbered(plain: str) -> Iterator[str]:
@@ -157,11 +171,9 @@ def _hardware(machine: Machine, instance: Instance | None, given: Given, finding
         profiles = {instance.gpu: instance.profile}
     unknown = sorted(gpu for gpu, profile in profiles.items() if not profile)
     if unknown:
-        near = near_profiles(unknown[0], given.profiles)
-        why = f"{shown(unknown[0])!r} is no device that a profile stands for"
-        how = f"near profiles: {', '.join(near)}" if near else HARDWARE
-        _warn(findings, "unknown-device", machine, "is no device that a profile stands for", how, unknown[0])
-        return Cell("", why, how)
+        problem, how = without_profile(unknown[0], given.profiles)
+        _warn(findings, "unknown-device", machine, problem, how, unknown[0])
+        return Cell("", f"{shown(unknown[0])!r} {problem}", how)
     if len(set(profiles.values())) > 1:
         return Cell("", f"has devices of {', '.join(sorted(set(profiles.values())))}", "make a node of each kind")
     if profiles:

@@ -6,7 +6,17 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.core.errors import NotFoundError, UsageError
-from carbon.importers import codecarbon, focus, nvidia_smi, opengradient, prometheus, usage, usage_json
+from carbon.importers import (
+    codecarbon,
+    focus,
+    focus_table,
+    nvidia_smi,
+    opengradient,
+    prometheus,
+    prometheus_series,
+    usage,
+    usage_json,
+)
 from carbon.importers.kinds import kind_with
 from carbon.importers.text import plain_names
 
@@ -78,7 +88,7 @@ def _opengradient(path: Path, reading: Reading, findings: Findings) -> Iterator[
 
 def _prometheus(path: Path, reading: Reading, findings: Findings) -> Iterator[Take]:
     """Series without a name are taken for some energy: of what they are does not matter to whose devices they are."""
-    options = prometheus.Options(reading.now_us, reading.label, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", raw=True)
+    options = prometheus_series.Options(reading.now_us, reading.label, "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", raw=True)
     return prometheus.read(path, options, findings)
 
 
@@ -102,7 +112,7 @@ KINDS = (
         _opengradient,
     ),
     Kind("codecarbon", _columns(*codecarbon.NEEDED), _codecarbon, nameless=True, stem_tells=False),
-    Kind("focus", _columns(*focus.NEEDED), _focus),
+    Kind("focus", _columns(*focus_table.NEEDED), _focus),
     Kind("prometheus", _fields("status resulttype", "metric values", "metric value"), _prometheus),
 )  # fmt: skip
 

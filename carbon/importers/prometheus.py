@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from collections import defaultdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,67 +12,31 @@ from carbon.core.time import SECOND_US
 from carbon.importers.answers import opened
 from carbon.importers.lanes import Samples, lanes
 from carbon.importers.meters import KEYS, Series, counter_meters, gauge_meters, hourly, series_of
-from carbon.importers.metrics import ABORTED, COUNTER, GPU, MODEL, REPLICA, UUID, device_of, is_pod, metric_of, node_of
+from carbon.importers.metrics import ABORTED, COUNTER, GPU, REPLICA
+from carbon.importers.prometheus_series import Meter, Options, chosen_of, first_of, meters_of, nothing_read
 from carbon.importers.records import HOSTS, MEASURED, METERS, Take, frame
 from carbon.importers.said import leave_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from carbon.core.findings import Findings
-    from carbon.importers.answers import Answer, SeriesAt
+    from carbon.importers.answers import Answer
     from carbon.importers.metrics import Metric
 
     Floats = NDArray[np.float64]
-    Group = tuple[str, str, str, str]
 
 SAMPLES_HELD = 1 << 19
 AHEAD_S, TOO_FAR_S = 60, 300
 MILLISECONDS = 100  # times so many times the present are of another unit
-UNIQUE = UUID[:3]  # labels that tell a device from all others in the world
 # What DCGM writes where it has no value: 2^31 - 16 and 2^47 and the three after each; 2^63 - 16 and above (dcgm_structs.h).
 BLANK_FROM, BLANKS = (
     1e15,
     np.array([2.0**power + first + at for power, first in ((31, -16), (47, 0)) for at in range(4)]),
 )
-
-
-class Options(NamedTuple):
-    """How answers are read.
-
-    `node_label`: label that names the node, empty: the usual ones. `metric`: what series without a name are of.
-    `window_us`: what each sample counts back to [us], as of increase(); 0: samples are of the metric itself, which `raw`
-    says of series without a name. `parts`: which are wanted, empty: all. `within_us`: range [us] that meters are cut to.
-    `now_us`: the present.
-    """
-
-    now_us: int
-    node_label: str = ""
-    metric: str = ""
-    window_us: int = 0
-    parts: tuple[str, ...] = ()
-    within_us: tuple[int, int] | None = None
-    raw: bool = False
-
-
-class Meter(NamedTuple):
-    """A series of a device: what it is of, and where its samples are."""
-
-    answer: Answer
-    at: SeriesAt
-    metric: Metric
-    node: str
-    device: str
-    model: str
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """The meter in columns KEYS."""
-        keys = {"node": self.node, "device": self.device, "part": self.metric.part, "model": self.model}
-        return {name: keys.get(name, "") for name in KEYS}
 
 
 def read(path: Path, options: Options, findings: Findings) -> Iterator[Take]:
@@ -121,89 +85,13 @@ def read_answers(answers: Sequence[Answer], name: str, options: Options, finding
     Series of a device are taken together, whatever pods, ports or jobs they name. Memory goes with the longest of these, and
     with the number of series. Raises InputError for answers without anything that is read.
     """
-    meters = list(_meters(answers, name, options, findings))
+    meters = list(meters_of(answers, name, options, findings))
     if not meters:
-        _nothing(answers, name, findings)
-    chosen = _chosen(meters, name, findings)
+        nothing_read(answers, name, findings)
+    chosen = chosen_of(meters, name, findings)
     yield Take(hosts=_hosts(chosen))
     for batch in _batches(chosen):
         yield Take(_taken(batch, name, options, findings))
-
-
-def _meters(answers: Iterable[Answer], name: str, options: Options, findings: Findings) -> Iterator[Meter]:
-    """Series of metrics that are read, with their node and device; the others are counted."""
-    left: Counter[str] = Counter()
-    for answer in answers:
-        for at in answer.series:
-            meter, why = _meter(answer, at, options)
-            left[why] += 1
-            if meter is not None and (not options.parts or meter.metric.part in options.parts):
-                yield meter
-    for why in sorted(set(left) - {""}):
-        leave_out(findings, why, left[why], name)
-
-
-def _meter(answer: Answer, at: SeriesAt, options: Options) -> tuple[Meter | None, str]:
-    """The meter of a series, and what there is to say about it."""
-    metric = metric_of(at.labels.get("__name__", "") or options.metric, at.labels)
-    if metric is None:
-        return None, "other-metric"
-    node, device = node_of(at.labels, options.node_label), device_of(metric, at.labels)
-    if not node or not device:
-        return None, "no-device" if node else "no-node"
-    model = _first(at.labels, MODEL) if metric.part not in {"gpu", "cpu", "node"} else ""
-    pod = not options.node_label and is_pod("Hostname", at.labels)
-    return Meter(answer, at, metric, node, device, model), "pod-as-host" if pod else ""
-
-
-def _nothing(answers: Iterable[Answer], name: str, findings: Findings) -> None:
-    """A warning where there is no series; an error that names what is there instead of what is read."""
-    names = sorted({series.labels.get("__name__", "(no name)") for answer in answers for series in answer.series})
-    if not names:
-        findings.warning("no-series", "has no series", "look at its query and its times", file=name)
-        return
-    findings.error(
-        "no-metric", "has no series that is read", "see docs/import.md for those, or tell what they are with --metric",
-        file=name, value=", ".join(names),
-    )  # fmt: skip
-    findings.raise_errors()
-
-
-def _chosen(meters: Iterable[Meter], name: str, findings: Findings) -> list[list[Meter]]:
-    """Series of each device of one metric, by device; processors and memory by node."""
-    groups: dict[Group, list[Meter]] = defaultdict(list)
-    for meter in meters:
-        device = "" if meter.metric.part == "cpu" else meter.device
-        groups[meter.node, meter.metric.part, device, meter.model].append(meter)
-    chosen = [_best(groups[key]) for key in sorted(groups)]
-    held = sum(map(len, groups.values())) - sum(map(len, chosen))
-    leave_out(findings, "held-already", held, name)
-    _tell_of_places(chosen, name, findings)
-    return chosen
-
-
-def _tell_of_places(chosen: Iterable[list[Meter]], name: str, findings: Findings) -> None:
-    """A warning for each accelerator, by its UUID, that is of more than one node."""
-    places: dict[str, set[str]] = defaultdict(set)
-    for meter in (meter for group in chosen for meter in group if meter.metric.part == "gpu"):
-        if meter.device in {meter.at.labels.get(label) for label in UNIQUE}:
-            places[meter.device].add(meter.node)
-    told = {finding.value for finding in findings if finding.code == "two-places"}
-    for uuid in sorted(uuid for uuid, nodes in places.items() if len(nodes) > 1 and uuid not in told):
-        findings.warning(
-            "two-places", f"one device in two places ({', '.join(sorted(places[uuid]))}): counted on each",
-            "nothing to do if it was moved; else leave the label out that is wrong, or name the right one with --node-label",
-            file=name, value=uuid,
-        )  # fmt: skip
-
-
-def _best(group: list[Meter]) -> list[Meter]:
-    """Those of the metric that comes first, of metrics with at least two samples."""
-    count: Counter[int] = Counter()
-    for meter in group:
-        count[meter.metric.rank] += meter.at.size
-    ranks = [rank for rank in sorted(count) if count[rank] > 1] or sorted(count)
-    return [meter for meter in group if meter.metric.rank == ranks[0]]
 
 
 def _server(meter: Meter) -> tuple[str, ...]:
@@ -305,7 +193,7 @@ def _windows(series: Series, metric: Metric, window_us: int) -> pd.DataFrame:
 def _hosts(chosen: Iterable[list[Meter]]) -> pd.DataFrame:
     """Accelerators by node, with their model as the exporter names it."""
     found = {
-        (one.node, one.device): _first(one.at.labels, GPU)
+        (one.node, one.device): first_of(one.at.labels, GPU)
         for group in chosen
         for one in group
         if one.metric.part == "gpu"
@@ -313,7 +201,3 @@ def _hosts(chosen: Iterable[list[Meter]]) -> pd.DataFrame:
     return frame(
         HOSTS, node=[node for node, _ in found], device=[device for _, device in found], gpu=list(found.values())
     )
-
-
-def _first(labels: Mapping[str, str], names: Iterable[str]) -> str:
-    return next((labels[name] for name in names if labels.get(name)), "")

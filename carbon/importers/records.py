@@ -22,7 +22,7 @@ METERS: Mapping[str, str] = {
 EVENTS: Mapping[str, str] = {
     "key": "uint64", "node": "str", "product": "str", "model": "str", "mode": "str", "activity": "str",
     "start_us": "int64", "end_us": "int64", "requests": "float64", "input_tokens": "float64",
-    "output_tokens": "float64", "busy_fraction": "float64", "load": "str",
+    "output_tokens": "float64", "busy_fraction": "float64", "load": "str", "bill": "str",
 }  # fmt: skip
 HOSTS: Mapping[str, str] = {
     "node": "str", "device": "str", "gpu": "str", "devices": "float64", "provider": "str", "region": "str",
@@ -43,7 +43,8 @@ class Take(NamedTuple):
     """Part of what a source gave, nodes by the name that the source has for them.
 
     `meters`: intervals of one meter each, columns METERS (times [us since 1970 UTC], value [kWh] or [1] by part).
-    `events`: requests and machine hours, columns EVENTS; rows of one `key` are one and the same.
+    `events`: requests and machine hours, columns EVENTS; rows of one `key` are one and the same. `bill` names the provider,
+    account and billing period of machine hours, which a later export may give again.
     `hosts`: machines as the source describes them, columns HOSTS.
     """
 

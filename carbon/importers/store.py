@@ -1,13 +1,16 @@
 """What was imported, kept beside the project: one Parquet file for each source and UTC day, and a note for each source.
 
 A source is known by the digest of its bytes, or of what was asked of a server. The note is written last and names the files,
-so that what was interrupted does not count, and what comes again takes the place of what it was.
+so that what was interrupted does not count, and what comes again takes the place of what it was. A source may take the place
+of bills that others have; its note says which, and without it they count again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,8 +21,8 @@ import pyarrow.parquet as pq
 
 from carbon.core.errors import InputError
 from carbon.core.findings import ERROR, Finding
-from carbon.core.time import cell_of, from_us
-from carbon.core.write import whole_file
+from carbon.core.time import cell_of, from_us, isoformat
+from carbon.core.write import UNFINISHED, whole_file
 from carbon.importers.records import EVENTS, METERS, frame
 
 if TYPE_CHECKING:
@@ -30,10 +33,15 @@ if TYPE_CHECKING:
 
 KINDS = {"meters": METERS, "events": EVENTS}
 ROWS_HELD = 1 << 18
+_LEFT = re.compile(r"[0-9a-f]{24}\.(parquet|tmp)")
 
 
 class Source(NamedTuple):
-    """One source as it was imported; `id` is its digest, `days` those (UTC, since 1970) it has rows of."""
+    """One source as it was imported; `id` is its digest, `days` those (UTC, since 1970) it has rows of.
+
+    `written_at`: when its file was written last, empty where it is none. `replaces`: the bills (column of EVENTS) that it takes
+    the place of, by the id of the source that has them; `without`: those of its own that another took the place of.
+    """
 
     id: str
     importer: str
@@ -44,6 +52,9 @@ class Source(NamedTuple):
     events: int
     days: tuple[int, ...]
     stem: str
+    written_at: str = ""
+    replaces: Mapping[str, Sequence[str]] = {}
+    without: tuple[str, ...] = ()
 
     @property
     def first(self) -> str:
@@ -61,6 +72,11 @@ def day_text(day: int) -> str:
     return str(np.datetime64(int(day), "D"))
 
 
+def day_of(text: str) -> int:
+    """Number since 1970 of a day, YYYY-MM-DD."""
+    return int(np.datetime64(text, "D").astype(np.int64))
+
+
 def stem_of(source: str, options: Mapping[str, str]) -> str:
     """Name of the files of a source read with some options."""
     told = json.dumps([source, dict(sorted(options.items()))])
@@ -76,8 +92,13 @@ class Imported:
 
     def sources(self) -> list[Source]:
         """All sources, by name. Raises InputError for a note that cannot be read."""
-        notes = sorted((self.folder / "sources").glob("*.json"))
-        return sorted((_note(path) for path in notes), key=lambda source: (source.name, source.id))
+        found = [_note(path) for path in (self.folder / "sources").glob("*.json")]
+        gone: defaultdict[str, set[str]] = defaultdict(set)
+        for source in found:
+            for other, bills in source.replaces.items():
+                gone[other].update(bills)
+        told = [source._replace(without=tuple(sorted(gone[source.id]))) for source in found]
+        return sorted(told, key=lambda source: (source.name, source.id))
 
     def find(self, source: str) -> Source | None:
         """A source by its digest."""
@@ -89,22 +110,46 @@ class Imported:
 
         Whatever `takes` raises goes on, and nothing is kept then.
         """
+        whole = self.draft(source, takes)
+        self.commit(whole)
+        return whole
+
+    def draft(self, source: Source, takes: Iterable[Take]) -> Source:
+        """Write the files of a source, which do not count before `commit`; returns it with its counts and days."""
         pages = _Book(self, source.stem)
-        before = self.find(source.id)
         try:
             for take in takes:
                 pages.add(take)
-            whole = pages.close(source)
+            return pages.close(source)
         except OSError as error:
             pages.abandon()
             raise OSError(error.errno, error.strerror or str(error), str(self.folder)) from error
         except BaseException:
             pages.abandon()
             raise
-        self._write_note(whole)
-        if before and before.stem != whole.stem:
+
+    def commit(self, source: Source) -> None:
+        """Let the files of a source count, in the place of what it gave before."""
+        before = self.find(source.id)
+        self._write_note(source)
+        if before and before.stem != source.stem:
             self._clear(before)
-        return whole
+
+    def discard(self, source: Source) -> None:
+        """Take away the files of a source that were not committed."""
+        before = self.find(source.id)
+        if before is None or before.stem != source.stem:
+            self._clear(source)
+
+    def sweep(self) -> int:
+        """Take away files that no note names, as a kill or a lost disk leaves them; how many. None may be written meanwhile."""
+        stems = {source.stem for source in self.sources()}
+        found = [path for kind in KINDS for path in (self.folder / kind).glob("*/*") if _LEFT.fullmatch(path.name)]
+        left = [path for path in found if path.suffix != ".parquet" or path.stem not in stems]
+        left += (self.folder / "sources").glob(f".carbon-*{UNFINISHED}")
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)
 
     def remove(self, source: Source) -> None:
         """Forget a source: its note first, then its files."""
@@ -117,7 +162,8 @@ class Imported:
         for number, source in enumerate(sources):
             path = self.file(kind, day, source.stem)
             if day in source.days and path.is_file():
-                found.append(pq.read_table(path).to_pandas().assign(source=number))
+                rows = pq.read_table(path).to_pandas().assign(source=number)
+                found.append(rows[~rows["bill"].isin(source.without)] if source.without and "bill" in rows else rows)
         return pd.concat([rows for rows in found if len(rows)] or found[:1], ignore_index=True)
 
     def file(self, kind: str, day: int, stem: str) -> Path:
@@ -133,7 +179,8 @@ class Imported:
         folder = self.folder / "sources"
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(folder / f"{source.id}.json", replace=True) as file:
-            file.write(json.dumps(source._asdict(), indent=1) + "\n")
+            told = {name: value for name, value in source._asdict().items() if name != "without"}
+            file.write(json.dumps(told, indent=1) + "\n")
 
 
 class _Book:
@@ -193,11 +240,12 @@ class _Pages:
             self._unfinished.replace(self._path)
 
     def abandon(self) -> None:
-        """Take away what has no name yet."""
+        """Take away what was written."""
         if self._writer is not None:
             with suppress(OSError):
                 self._writer.close()
             self._unfinished.unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
 
     def _flush(self) -> None:
         if not self._held:
@@ -223,7 +271,8 @@ def source_of_file(path: Path, importer: str, options: Mapping[str, str], now_us
     """The source that a file is, by the digest of its bytes."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return new_source(digest, importer, path.name, options, now_us)
+    written_at = isoformat(path.stat().st_mtime_ns // 1000)
+    return new_source(digest, importer, path.name, options, now_us)._replace(written_at=written_at)
 
 
 def new_source(digest: str, importer: str, name: str, options: Mapping[str, str], now_us: int) -> Source:

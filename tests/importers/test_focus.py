@@ -314,3 +314,16 @@ def test_a_bill_that_is_not_utf_8_is_refused_with_its_row(tmp_path: Path) -> Non
     path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
     with pytest.raises(InputError, match=r"b\.csv:3: is not UTF-8"):
         bill(path)
+
+
+def test_devices_that_no_profile_is_bundled_for_are_told_with_the_nearest_and_their_hours(tmp_path: Path) -> None:
+    details = json.dumps({"InstanceType": "g5.48xlarge"})
+    machines = [{**HOUR, "ResourceId": f"i-{each}", "SkuPriceDetails": details} for each in range(2)]
+    path = write(tmp_path / "b.csv", HOUR, *machines)
+    found, findings, _ = bill(path)
+    (note,) = findings
+    assert (len(found), note.severity, note.code, note.value) == (3, "note", "no-profile", "NVIDIA A10G 24GB")
+    assert note.problem == "is a device that no profile is bundled for; hours of its machines: 2"
+    assert note.mend.startswith("the nearest by name is a10; else `carbon hardware estimate -o NAME.toml`")
+    (tmp_path / "gpu_names.csv").write_text("pattern,profile,written_by\nnvidia a10g 24gb,a10,us\n", encoding="utf-8")
+    assert told(bill(path, own=str(tmp_path))[1]) == {}

@@ -143,7 +143,12 @@ def test_an_unknown_device_is_a_warning_with_near_profiles() -> None:
     entry({"gpu": "NVIDIA A10G", "device": "g"}, findings=findings)
     (warning,) = findings
     assert (warning.code, warning.value, warning.file) == ("unknown-device", "NVIDIA A10G", "file.csv")
-    assert warning.mend.startswith("near profiles: a10, ")
+    assert warning.problem == "is a device that no profile is bundled for"
+    assert warning.mend.startswith("the nearest by name is a10; else `carbon hardware estimate ")
+    other = Findings()
+    entry({"gpu": "NVIDIA H100", "device": "g"}, findings=other)
+    (warning,) = other
+    assert warning.mend.startswith("near profiles: h100-nvl-94gb, ")
 
 
 @pytest.mark.parametrize(

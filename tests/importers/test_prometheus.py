@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from carbon.core.errors import InputError
 from carbon.core.findings import Findings
-from carbon.importers.prometheus import Options, read
+from carbon.importers.prometheus import read
+from carbon.importers.prometheus_series import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
