@@ -24,7 +24,7 @@ from carbon.evidence import (
 )
 from carbon.ledger.causes import PLACE
 from carbon.ledger.codes import codes
-from carbon.ledger.entries import AMOUNTS, normal_entry_id
+from carbon.ledger.entries import AMOUNTS, entry_id, normal_entry_id
 from carbon.ledger.reconcile import KEY, normal_lines, with_key_of
 from carbon.ledger.store import Ledger
 from carbon.pipeline import reckon
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from carbon.config import Settings
+    from carbon.ledger.reader import Reader
     from carbon.stream import Progress
 
 CLOSE = 1e-9
@@ -61,27 +62,33 @@ def trace(settings: Settings, text: str, *, now: datetime, progress: Progress | 
     The entry's month is reckoned again from the inputs as they are; to 1e-9 relative is the same. A reversal is held
     against what it takes back. Raises UsageError for what is no id, NotFoundError for one that the ledger has not.
     """
-    ledger, wanted = Ledger(settings.path("ledger.path")), normal_entry_id(text)
-    known = ledger.entries(columns=("entry", "period", "reverses", "cause", "reason"))
-    entry = _entry(ledger, known, wanted)
+    ledger, wanted = Ledger(settings.path("ledger.path")).pinned(), normal_entry_id(text)
+    entry = _entry(ledger, wanted)
     steps = [Step("entry", "entry", wanted), *_said(entry)]
     if isinstance(entry["reverses"], str):
-        more, faults = _reversal(entry, _entry(ledger, known, entry["reverses"]))
+        more, faults = _reversal(entry, _entry(ledger, entry["reverses"]))
     else:
         more, faults = _reckoned_again(settings, entry, now, progress)
-        more = [*_taken_back(known, wanted), *more]
+        more = [*_taken_back(ledger, wanted), *more]
     verdict = "reproduces" if not faults else "does not reproduce"
     steps += [*more, *(Step("result", "why not", fault) for fault in faults), Step("result", "verdict", verdict)]
     return Trace(wanted, pd.DataFrame(steps, columns=Step._fields, dtype=object), faults)
 
 
-def _entry(ledger: Ledger, known: pd.DataFrame, wanted: str) -> pd.Series:
-    found = known[known["entry"] == wanted]
-    if found.empty:
-        last = f"the last of its {len(known):,} is {known['entry'].iloc[-1]}" if len(known) else "it has none yet"
-        raise NotFoundError(f"the ledger has no entry {wanted}; {last}; `carbon ledger show` lists them")
-    entries = ledger.entries(periods=[str(found["period"].iloc[0])])
-    return entries[entries["entry"] == wanted].iloc[0]
+def _entry(ledger: Reader, wanted: str) -> pd.Series:
+    found = ledger.entry(wanted)
+    if found is None:
+        raise NotFoundError(f"the ledger has no entry {wanted}; {_newest(ledger)}; `carbon ledger show` lists them")
+    return found
+
+
+def _newest(ledger: Reader) -> str:
+    """How many entries a ledger has, and which is the last."""
+    postings = ledger.postings()
+    if postings.empty:
+        return "it has none yet"
+    last = postings.iloc[-1]
+    return f"the last of its {postings['entries'].sum():,} is {entry_id(int(last['posting']), int(last['entries']))}"
 
 
 def _said(entry: pd.Series) -> list[Step]:
@@ -95,8 +102,8 @@ def _plain(value: object) -> object:
     return int(value) if isinstance(value, int | np.integer) else value
 
 
-def _taken_back(known: pd.DataFrame, wanted: str) -> list[Step]:
-    by = known[known["reverses"] == wanted]
+def _taken_back(ledger: Reader, wanted: str) -> list[Step]:
+    by = ledger.taken_back_by(wanted)
     return [
         Step("entry", "taken back by", row["entry"], None, " ".join(str(word) for word in (row["cause"], row["reason"])
              if isinstance(word, str)))

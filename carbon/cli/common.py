@@ -200,11 +200,12 @@ def show_in_short(findings: Findings, full: Collection[str] = (), *, notes: bool
 
 def emit(
     frame: pd.DataFrame, kind: str, title: str, output: Path | None = None, shown: Sequence[str] | None = None,
-    ids: Sequence[str] = (),
+    ids: Sequence[str] = (), rows: int | None = None,
 ) -> None:  # fmt: skip
     """A table to standard output, or to a new file: for people, or as CSV, JSON or Markdown with unrounded figures.
 
     `shown` picks the columns that people see first, `ids` are never folded; the other formats have all. A workbook needs a file.
+    `rows`: how many the whole table has where people see the beginning of it, `frame`.
     """
     if kind == "xlsx":
         from carbon.cli.export_common import leave_workbook
@@ -216,16 +217,29 @@ def emit(
 
     if kind == Format.table:
         if output is None:
-            print_table(frame[list(shown)] if shown else frame, console(), title, ids=ids)
+            print_table(frame[list(shown)] if shown else frame, console(), title, ids=ids, rows=rows)
             return
         raise UsageError(f"a table goes to the terminal; with -o choose --format {_for_files()}")
-    write = {"csv": sheet.to_csv, "json": sheet.to_json, "md": sheet.to_markdown}[str(kind)]
+    write: Callable[..., None] = {"csv": sheet.to_csv, "json": sheet.to_json, "md": sheet.to_markdown}[str(kind)]
+    _leave(functools.partial(write, frame), output)
+
+
+def emit_parts(frames: Iterator[pd.DataFrame], kind: str, output: Path | None = None) -> None:
+    """A table that comes in parts, as CSV or JSON with unrounded figures, to standard output or to a new file."""
+    from carbon.report import sheet
+
+    write = sheet.to_csv if kind == Format.csv else sheet.to_json
+    _leave(functools.partial(write, frames), output)
+
+
+def _leave(write: Callable[[TextIO], None], output: Path | None) -> None:
+    """Let it be written to standard output, or to a new file."""
     if output is None:
         with streams.naming_output():
-            write(frame, streams.utf8_output())
+            write(streams.utf8_output())
         return
     with new_file(output) as file:
-        write(frame, file)
+        write(file)
 
 
 def _for_files() -> str:

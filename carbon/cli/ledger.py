@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from carbon.cli.common import (
     FormatOption,
     OutputOption,
     emit,
+    emit_parts,
     guarded,
     now,
     say,
@@ -25,6 +27,7 @@ from carbon.core.errors import LedgerError, NotFoundError
 
 if TYPE_CHECKING:
     from carbon.ledger.audit import Verification
+    from carbon.ledger.reader import Reader
     from carbon.ledger.store import Ledger
 
 app = typer.Typer(no_args_is_help=True, epilog="Example: carbon ledger log")
@@ -69,11 +72,17 @@ def show(
     from carbon.core.time import month_text, parse_period
 
     periods = [month_text(month) for month in parse_period(period)] if period else None
-    ledger = _ledger(context)
-    entries = ledger.entries(as_of=as_of, periods=periods)
-    if period and entries.empty:
+    ledger, for_people = _ledger(context).pinned(), format == Format.table
+    windows = ledger.each_window(as_of, periods, _SHOWN if for_people else None)
+    first = next(windows, None)
+    if period and first is None:
         raise _nothing_for(period, ledger, as_of)
-    emit(entries, format, "entries (all columns with --format csv)", output, shown=_SHOWN)
+    first = ledger.entries(periods=()) if first is None else first
+    if for_people:
+        count = ledger.count(as_of, periods)
+        emit(first, format, "entries (all columns with --format csv)", output, shown=_SHOWN, rows=count)
+    else:
+        emit_parts(chain([first], windows), format, output)
 
 
 @app.command(epilog="Example: carbon ledger months 2026-Q4")
@@ -103,10 +112,10 @@ def months(
     emit(frame, format, "months", output)
 
 
-def _nothing_for(period: str, ledger: Ledger, as_of: str | None) -> NotFoundError:
+def _nothing_for(period: str, ledger: Reader, as_of: str | None) -> NotFoundError:
     from carbon.report.monthly import month_spans
 
-    known = month_spans(ledger.entries(as_of=as_of)["period"])
+    known = month_spans(ledger.months(as_of))
     if known:
         return NotFoundError(f"the ledger has no entry for {period}; it has {known}")
     return NotFoundError("the ledger has no entries yet (or had none then); run `carbon account` first")

@@ -71,7 +71,7 @@ def leave_book(
 
 def _content(asked: _Asked, by: Sequence[str], posting: pd.Series) -> Content:
     from carbon.exports.report_book import Content, words_of
-    from carbon.ledger.cited import factors
+    from carbon.ledger.cited import cited, factors
     from carbon.report.intensity import intensities
     from carbon.report.monthly import report, scope2_by_method, statement
 
@@ -85,7 +85,7 @@ def _content(asked: _Asked, by: Sequence[str], posting: pd.Series) -> Content:
         frame, words, scope2_by_method(entries), intensities(entries, (), *bases),
         {word: intensities(entries, word, *bases) for word in words}, _lead(asked, posting),
         _notes(asked, entries, frame, posting),
-        _fleet(asked), drivers, months, factors(statement(entries, *bases), inputs_of(asked.settings)),
+        _fleet(asked), drivers, months, factors(cited(statement(entries, *bases)), inputs_of(asked.settings)),
     )  # fmt: skip
 
 

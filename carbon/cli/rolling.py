@@ -99,8 +99,7 @@ def _answer_daily(
         days=USUAL_DAYS if days is None else days,
     )  # fmt: skip
     if kind == "table" and output is None:
-        known = ledger.entries(view.as_of, columns=("period",))["period"]
-        _print_daily(settings, frame, view, sorted(known.unique()))
+        _print_daily(settings, frame, view, ledger.months(view.as_of))
     else:
         emit(frame, kind, "running view", output)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from carbon.grid import store
+from carbon.ledger.tally import Tally
 from carbon.readers.files import sha256
 
 if TYPE_CHECKING:
@@ -40,30 +40,41 @@ class Inputs(NamedTuple):
     files: Sequence[str]
 
 
-def factors(entries: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+def cited(entries: pd.DataFrame | None = None) -> Tally:
+    """A tally of the factors that entries cite, to which more may be added; None: of none yet."""
+    found = Tally(_FACTOR, ("energy_kwh", "kgco2e"))
+    if entries is not None:
+        found.add(entries)
+    return found
+
+
+def factors(found: Tally, inputs: Inputs) -> pd.DataFrame:
     """Each factor by kind, tier and status: entries, energy [kWh] and emissions [kg] that cite it, its file and SHA-256.
 
-    Energy stands once for each basis, so it is no statement. `file` is empty for factors that come with `carbon`.
+    `found` is the tally of `cited`. Energy stands once for each basis, so it is no statement. `file` is empty for factors
+    that come with `carbon`.
     """
     kept = _series_files(inputs)
     rows = []
-    for key, group in entries.groupby(_FACTOR, dropna=False, sort=True):
-        amounts = (_sum(group[name]) for name in ("energy_kwh", "kgco2e"))
-        found = list(dict.fromkeys(_files_of(str(key[0]), str(key[1]), inputs, kept)))
-        names, digests = ("; ".join(words) for words in ((_named(file, inputs) for file in found), map(sha256, found)))
-        rows.append((*key, len(group), *amounts, names or None, digests or None))
+    for key, count, amounts in found.rows():
+        places = list(dict.fromkeys(_files_of(str(key[0]), str(key[1]), inputs, kept)))
+        names, digests = (
+            "; ".join(words) for words in ((_named(file, inputs) for file in places), map(sha256, places))
+        )
+        rows.append((*key, count, *amounts, names or None, digests or None))
     return pd.DataFrame(rows, columns=list(_FACTOR_COLUMNS))
 
 
-def sources(entries: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+def sources(found: Tally, inputs: Inputs) -> pd.DataFrame:
     """Each file that entries name, with the digest that they name: whether it is there now, and has that digest.
 
-    `digest` is the beginning of a SHA-256, empty for files that are named without; `same` is then empty too.
+    `found` is a tally by `source`. `digest` is the beginning of a SHA-256, empty for files that are named without; `same`
+    is then empty too.
     """
     counted: dict[tuple[str, str], int] = {}
-    for source, count in entries["source"].value_counts().items():
+    for (source,), count, _ in found.rows():
         for named in dict.fromkeys(_named_in(str(source), inputs.files)):
-            counted[named] = counted.get(named, 0) + int(count)
+            counted[named] = counted.get(named, 0) + count
     rows = [
         (name, digest or None, counted[name, digest], *_state(name, digest, inputs)) for name, digest in sorted(counted)
     ]
@@ -131,8 +142,3 @@ def _named(file: Path, inputs: Inputs) -> str:
     """Path of a file from the project folder, where it is in it."""
     whole, folder = file.resolve(), inputs.folder.resolve()
     return (whole.relative_to(folder) if whole.is_relative_to(folder) else file).as_posix()
-
-
-def _sum(column: pd.Series) -> float | None:
-    known = column.dropna()
-    return math.fsum(known) if len(known) else None

@@ -102,11 +102,15 @@ def numbered(lines: pa.Table, posting: int, recorded_at: datetime, previous: str
 
 def in_order(entries: pa.Table) -> pa.Table:
     """Entries sorted by posting and place: by posting, then by the length of the id, then by its bytes."""
-    ids = entries["entry"]
-    keys = pa.table({"posting": entries["posting"], "length": pc.binary_length(ids), "entry": ids}).combine_chunks()
+    keys = _keys(entries)
     if _ascends(keys):
         return entries
     return entries.take(pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names]))
+
+
+def is_in_order(entries: pa.Table) -> bool:
+    """Whether entries stand as `in_order` sorts them."""
+    return _ascends(_keys(entries))
 
 
 def digest(entries: pa.Table, previous: str) -> str:
@@ -196,6 +200,11 @@ def _array(frame: pd.DataFrame, field: pa.Field) -> pa.Array | pa.ChunkedArray:
     if columns("entries")[field.name].required:
         return text
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def _keys(entries: pa.Table) -> pa.Table:
+    ids = entries["entry"]
+    return pa.table({"posting": entries["posting"], "length": pc.binary_length(ids), "entry": ids}).combine_chunks()
 
 
 def _ascends(keys: pa.Table) -> bool:

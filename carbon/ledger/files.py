@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 PARTITION = "period"
 _TOLD = ("posting", "entry")
 _IDS = ("entry", "reverses")  # of which each is another
+_BUFFER = 1 << 17  # bytes of a column that are read ahead
 _MEND = "restore it from a copy"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -87,23 +88,49 @@ def read_file(file: DataFile, names: Sequence[str], coded: bool = False) -> pa.T
     Raises LedgerError for one that is missing or cannot be read.
     """
     fields = fields_of(names, coded)
+    with _readable(file), _opened(file, fields) as opened:
+        return _shaped(opened.read(_stored(names), use_threads=coded), file, fields)
+
+
+def read_parts(file: DataFile, names: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    """The same, coded, at most `rows` entries at a time, so that no more than these are held."""
+    fields = fields_of(names, coded=True)
+    with _readable(file), _opened(file, fields, buffer_size=_BUFFER) as opened:
+        for part in opened.iter_batches(rows, columns=_stored(names), use_threads=False):
+            yield _shaped(pa.Table.from_batches([part]), file, fields)
+
+
+def _opened(file: DataFile, fields: pa.Schema, buffer_size: int = 0) -> pq.ParquetFile:
+    """A data file of a disk is read a buffer of so many bytes at a time (0: a column at a time), of a store at once."""
     words = [field.name for field in fields if pa.types.is_dictionary(field.type) and field.name != PARTITION]
+    if isinstance(file.path, StorePath):
+        return pq.ParquetFile(source(file.path), read_dictionary=words, pre_buffer=True)
+    return pq.ParquetFile(source(file.path), read_dictionary=words, pre_buffer=False, buffer_size=buffer_size)
+
+
+def _stored(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name != PARTITION]
+
+
+def _shaped(table: pa.Table, file: DataFile, fields: pa.Schema) -> pa.Table:
+    """What was read of a file with its month, in the columns asked for."""
+    month = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), table.num_rows), [file.period])
+    found = table.append_column(PARTITION, month).select(fields.names).cast(fields)
+    found.validate(full=True)
+    return found
+
+
+@contextmanager
+def _readable(file: DataFile) -> Iterator[None]:
+    """Whatever keeps a data file from being read is a LedgerError that names it."""
     try:
-        with pq.ParquetFile(
-            source(file.path), read_dictionary=words, pre_buffer=isinstance(file.path, StorePath)
-        ) as opened:
-            table = opened.read([name for name in names if name != PARTITION], use_threads=coded)
-        month = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), table.num_rows), [file.period])
-        table = table.append_column(PARTITION, month)
-        table = table.select(names).cast(fields)
-        table.validate(full=True)
+        yield
     except FileNotFoundError as error:
         raise LedgerError(f"{file.path}: a data file of the ledger is missing; {_MEND}") from error
-    except StoreError:
+    except (StoreError, LedgerError):
         raise
     except (OSError, pa.ArrowException, KeyError, ValueError) as error:
         raise LedgerError(f"{file.path}: a data file of the ledger cannot be read ({line(error)}); {_MEND}") from error
-    return table
 
 
 def file_faults(files: Sequence[DataFile]) -> Iterator[str]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
-import hashlib
-import math
 import os
 import secrets
 import shutil
+from collections import Counter
 from contextlib import contextmanager, suppress
 from importlib.resources import files
+from itertools import chain as joined
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from carbon.core.errors import LedgerError, NotFoundError, UsageError
@@ -20,15 +22,20 @@ from carbon.core.progress import stage
 from carbon.core.time import isoformat, us_of
 from carbon.core.write import UNFINISHED
 from carbon.ledger.audit import verify
-from carbon.ledger.cited import factors, sources
+from carbon.ledger.cited import cited, factors, sources
 from carbon.ledger.entries import SCHEMA, to_table
+from carbon.ledger.tally import Tally
+from carbon.readers.files import sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from _csv import Writer
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import TextIO
 
     from carbon.core.progress import Told
     from carbon.ledger.cited import Inputs
+    from carbon.ledger.reader import Reader
     from carbon.ledger.store import Ledger
 
 FILES = ("README.md", "carbon.toml", "closings.csv", "digests.csv", "entries.csv", "entries.parquet", "factors.csv",
@@ -36,7 +43,8 @@ FILES = ("README.md", "carbon.toml", "closings.csv", "digests.csv", "entries.csv
 SUMS = "SHA256SUMS"
 _POSTING = ("posting", "digest", "previous", "recorded_at")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
-_ROWS = 65_536
+_TOTAL = ("period", "scope", "basis")
+_GROUP = 1 << 20  # entries of a row group, a multiple of those of a window
 
 
 class Pack(NamedTuple):
@@ -59,31 +67,31 @@ def export(
     empty, NotFoundError where there are no entries or no place, LedgerError for a ledger that does not hold, OSError.
     """
     _require_place(folder)
-    entries = ledger.entries()
-    touching = entries if periods is None else entries[entries["period"].isin(periods)]
+    state = ledger.pinned()
+    chain = _chain(state)
+    touching = chain if periods is None else chain[chain["period"].isin(periods)]
     if touching.empty:
-        known = ", ".join(sorted(entries["period"].unique())) or "none yet; run `carbon account` first"
+        known = ", ".join(sorted(chain["period"].unique())) or "none yet; run `carbon account` first"
         raise NotFoundError(f"the ledger has no entries for an evidence pack; months that it has: {known}")
     faults = verify(ledger, progress).faults
     if faults:
         raise LedgerError("\n".join(["the ledger does not hold, so nothing was exported:", *faults]))
-    packed = entries[entries["posting"].isin(touching["posting"].unique())].reset_index(drop=True)
-    digests = _digests(entries, packed)
-    head = digests.iloc[-1]
-    pack = Pack(int((digests["packed"] == "yes").sum()), len(packed), int(head["posting"]), str(head["digest"]))
+    digests = _digests(chain, set(touching["posting"]))
+    packed, head = digests[digests["packed"] == "yes"], digests.iloc[-1]
+    pack = Pack(len(packed), int(packed["entries"].sum()), int(head["posting"]), str(head["digest"]))
     stage(progress, "writing")
     with _whole_folder(folder) as place:
-        _write(place / "entries.csv", packed, progress)
-        pq.write_table(to_table(packed), place / "entries.parquet")
+        windows = state.each_window(postings=set(packed["posting"]))
+        factors_cited, named, summed = _leave_entries(place, windows, pack.entries, progress)
         _write(place / "digests.csv", digests)
         _write(place / "closings.csv", _closings(ledger))
-        _write(place / "totals.csv", _totals(entries, packed))
-        _write(place / "factors.csv", factors(packed, inputs))
-        _write(place / "sources.csv", sources(packed, inputs))
+        _write(place / "totals.csv", _totals(chain, summed))
+        _write(place / "factors.csv", factors(factors_cited, inputs))
+        _write(place / "sources.csv", sources(named, inputs))
         (place / "carbon.toml").write_text(inputs.settings, encoding="utf-8", newline="\n")
         (place / "verify.py").write_bytes(files("carbon.ledger").joinpath("recheck.py").read_bytes())
         (place / "README.md").write_text(_readme(pack, inputs, periods), encoding="utf-8", newline="\n")
-        sums = [f"{hashlib.sha256((place / name).read_bytes()).hexdigest()}  {name}\n" for name in FILES]
+        sums = [f"{sha256(place / name)}  {name}\n" for name in FILES]
         (place / SUMS).write_text("".join(sums), encoding="utf-8", newline="\n")
     return pack
 
@@ -125,12 +133,58 @@ def _flush(folder: Path) -> None:
             os.fsync(file.fileno())
 
 
-def _digests(entries: pd.DataFrame, packed: pd.DataFrame) -> pd.DataFrame:
+def _chain(ledger: Reader) -> pd.DataFrame:
+    """One row a posting and month of the whole ledger: `period`, columns of the posting, how many `entries`."""
+    found = [pd.DataFrame(columns=["period", *_POSTING, "entries"])]
+    for month, entries in ledger.each_month(columns=_POSTING):
+        grouped = entries.groupby("posting")
+        told = grouped.first().assign(entries=grouped.size(), period=month).reset_index()
+        found.append(told.astype(dict.fromkeys(("digest", "previous"), "str")))
+    return pd.concat(found[1:] or found, ignore_index=True)
+
+
+def _digests(chain: pd.DataFrame, packed: Collection[int]) -> pd.DataFrame:
     """One row a posting of the whole ledger, in order; `packed`: whether its entries are in the pack."""
-    grouped = entries.groupby("posting", sort=True)
-    found = grouped[list(_POSTING[1:])].first().assign(entries=grouped.size()).reset_index()
-    inside = found["posting"].isin(packed["posting"].unique())
-    return found.assign(packed=inside.map({True: "yes", False: "no"}))
+    grouped = chain.groupby("posting", sort=True)
+    found = grouped[list(_POSTING[1:])].first().assign(entries=grouped["entries"].sum()).reset_index()
+    return found.assign(packed=["yes" if posting in packed else "no" for posting in found["posting"]])
+
+
+def _leave_entries(
+    place: Path, windows: Iterable[pd.DataFrame], count: int, progress: Told | None = None
+) -> tuple[Tally, Tally, Tally]:
+    """Write entries as CSV and Parquet, and add up what they cite, the sources that they name, and the totals."""
+    tallies = cited(), Tally(["source"], ()), Tally(_TOTAL, ("kgco2e",))
+    with (
+        (place / "entries.csv").open("x", encoding="utf-8", newline="") as file,
+        pq.ParquetWriter(place / "entries.parquet", SCHEMA) as parquet,
+    ):
+        writer, held, done = _writer(file, SCHEMA.names), list[pa.Table](), 0
+        for entries in windows:
+            _put(writer, entries)
+            held.append(to_table(entries))
+            for tally in tallies:
+                tally.add(entries)
+            done += len(entries)
+            if done % _GROUP == 0 or done == count:
+                parquet.write_table(_taken(held))
+            if progress is not None:
+                progress(done, count)
+    return tallies
+
+
+def _taken(held: list[pa.Table]) -> pa.Table:
+    """All of the tables as one, of which each column is one piece, and no longer held otherwise.
+
+    What Parquet makes of a column hangs on its pieces, so a pack has the bytes that one table of all entries gives.
+    """
+    pieces = [table.columns for table in held]
+    held.clear()
+    columns = [
+        pa.chunked_array(joined.from_iterable(piece.pop(0).chunks for piece in pieces), field.type).combine_chunks()
+        for field in SCHEMA
+    ]
+    return pa.table(columns, schema=SCHEMA)
 
 
 def _closings(ledger: Ledger) -> pd.DataFrame:
@@ -139,34 +193,41 @@ def _closings(ledger: Ledger) -> pd.DataFrame:
     return found.assign(recorded_at=[time.isoformat() for time in found["recorded_at"].dt.to_pydatetime()])
 
 
-def _totals(entries: pd.DataFrame, packed: pd.DataFrame) -> pd.DataFrame:
+def _totals(chain: pd.DataFrame, found: Tally) -> pd.DataFrame:
     """Emissions [kg] by month, scope and basis; `whole`: whether the pack has all entries of the month."""
-    all_of, here = entries["period"].value_counts(), packed["period"].value_counts()
-    rows = []
-    for key, group in packed.groupby(["period", "scope", "basis"], sort=True)["kgco2e"]:
-        known = group.dropna()
-        total = math.fsum(known) if len(known) else None
-        period = str(key[0])
-        rows.append((*key, total, "yes" if all_of[period] == here[period] else "no"))
-    return pd.DataFrame(rows, columns=["period", "scope", "basis", "kgco2e", "whole"])
+    rows = list(found.rows())
+    all_of = chain.groupby("period")["entries"].sum().to_dict()
+    here = Counter[object]()
+    for (period, *_), count, _ in rows:
+        here[period] += count
+    cells = [(*key, total, "yes" if all_of[key[0]] == here[key[0]] else "no") for key, _, (total,) in rows]
+    return pd.DataFrame(cells, columns=[*_TOTAL, "kgco2e", "whole"])
 
 
-def _write(path: Path, frame: pd.DataFrame, progress: Told | None = None) -> None:
+def _write(path: Path, frame: pd.DataFrame) -> None:
     """CSV (RFC 4180) that gives every value back exactly; what begins with a ' gets another, as formulas get one."""
     with path.open("x", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow(frame.columns)
-        for start in range(0, len(frame), _ROWS):
-            part = frame.iloc[start : start + _ROWS]
-            writer.writerows(zip(*(_cells(part[name]) for name in frame.columns), strict=True))
-            if progress is not None:
-                progress(start + len(part), len(frame))
+        _put(_writer(file, frame.columns), frame)
+
+
+def _writer(file: TextIO, names: Iterable[str]) -> Writer:
+    """What writes rows of CSV, the header written."""
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(names)
+    return writer
+
+
+def _put(writer: Writer, frame: pd.DataFrame) -> None:
+    writer.writerows(zip(*(_cells(frame[name]) for name in frame.columns), strict=True))
 
 
 def _cells(column: pd.Series) -> Iterable[str]:
+    is_time = pd.api.types.is_datetime64_any_dtype(column)
+    if is_time or column.dtype == "str":  # few words, many times over
+        place, distinct = pd.factorize(column)
+        words = [isoformat(us) for us in us_of(pd.Series(distinct)).tolist()] if is_time else map(_cell, distinct)
+        return [*np.array([*words, ""], object)[place]]
     gone = column.isna().tolist()
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return [isoformat(us) for us in us_of(column).tolist()]
     return ["" if empty else _cell(value) for value, empty in zip(column.tolist(), gone, strict=True)]
 
 

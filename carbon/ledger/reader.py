@@ -17,24 +17,27 @@ from carbon.ledger import kept
 from carbon.ledger.closing import NEVER, Closing, State, closings
 from carbon.ledger.delta import EMPTY, Head, closing_state, head, open_table, periods_of, read, several_postings
 from carbon.ledger.entries import SCHEMA, in_order, to_columns, to_frame
-from carbon.ledger.files import data_files, fields_of, read_file
+from carbon.ledger.files import data_files, fields_of
 from carbon.ledger.log import infos, log_faults
 from carbon.ledger.logbook import newest_faults
+from carbon.ledger.lookup import counted, holding, recorded, where
+from carbon.ledger.postings import postings as postings_of
 from carbon.ledger.restated import Restated
 from carbon.ledger.spreads import spreads
+from carbon.ledger.windows import windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from deltalake import DeltaTable
 
+    from carbon.ledger.files import DataFile
     from carbon.ledger.place import Place
     from carbon.ledger.spreads import Spreads
 
 _ORDER = ("posting", "entry", "recorded_at")
 _PAIRS = ("entry", "reverses", "period")
 _CLOSING = {name: "int64" if name in ("number", "posting") else "str" for name in Closing._fields}
-_TOLD = ("posting", "recorded_at", "entry", "reverses", "kgco2e", "cause", "reason", "digest")
 
 
 class Reader:
@@ -111,6 +114,22 @@ class Reader:
             if periods is None or month in periods:
                 yield month, one.entries(as_of, [month], columns, coded=True)
 
+    def each_window(
+        self,
+        as_of: str | datetime | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        postings: Collection[int] | None = None,
+    ) -> Iterator[pd.DataFrame]:
+        """What `entries` gives, in its order and of one state of the ledger, but some thousands of entries at a time.
+
+        Who writes them out holds no more, whatever a month holds. `postings`: only the entries of these. Raises as
+        `entries` does.
+        """
+        until, names = _known_until(as_of), list(SCHEMA.names if columns is None else columns)
+        for part in windows(self._files(periods), names, until, postings):
+            yield to_frame(part.cast(fields_of(names)))
+
     def restated(self) -> Restated:
         """The same ledger by the months that entries are about: what adjusts a closed month is told of that month."""
         return Restated(self)
@@ -139,16 +158,20 @@ class Reader:
             raise LedgerError(f"{self.path}: closings cannot be read: {fault}; see `carbon ledger verify`")
         return found
 
-    def months(self) -> list[str]:
-        """Months (`YYYY-MM`) that have entries, sorted; what was taken back counts. Raises as `entries` does."""
-        table = self._table()
-        return [] if table is None else sorted(periods_of(self.path, table))
+    def months(self, as_of: str | datetime | None = None) -> list[str]:
+        """Months (`YYYY-MM`) that have entries, sorted; what was taken back counts. `as_of`, and raises, as `entries` does."""
+        until = _known_until(as_of)
+        return sorted({file.period for file in self._files() if until is None or recorded(file) <= until})
+
+    def count(self, as_of: str | datetime | None = None, periods: Sequence[str] | None = None) -> int:
+        """How many entries `entries` would give. Raises as it does."""
+        until = _known_until(as_of)
+        return sum(counted(file, until) for file in self._files(periods))
 
     def begun(self) -> datetime | None:
         """When the first posting was recorded; None when nothing is posted. Raises as `entries` does."""
-        table = self._table()
-        files = [] if table is None else data_files(self.path, table)
-        return pc.min(read_file(files[0], ["recorded_at"])["recorded_at"]).as_py() if files else None
+        files = self._files()
+        return recorded(files[0]) if files else None
 
     def findings(self, periods: Sequence[str] | None = None, as_of: str | datetime | None = None) -> pd.DataFrame:
         """Findings kept by the newest posting that covered each month, the newest posting first.
@@ -182,16 +205,29 @@ class Reader:
     def postings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
         """One row a posting: posting, recorded_at, entries, reversals, kgco2e [kg], cause, reason, digest.
 
-        `kgco2e` is the plain sum over the entries of all bases: how far the posting moved the ledger, not a statement.
+        `kgco2e` is the exact sum over the entries of all bases: how far the posting moved the ledger, not a statement.
         """
-        grouped = to_frame(self._known(as_of, None, _TOLD)).groupby("posting", as_index=False)
-        return grouped.agg(
-            recorded_at=("recorded_at", "first"), entries=("entry", "size"), reversals=("reverses", "count"),
-            kgco2e=("kgco2e", "sum"), cause=("cause", _words), reason=("reason", _words), digest=("digest", "first"),
-        )  # fmt: skip
+        return postings_of(self._files(), _known_until(as_of))
+
+    def entry(self, entry: str) -> pd.Series | None:
+        """The entry of this id (`000012-000345`), with all columns; None where there is none. Raises LedgerError."""
+        posting = int(entry.partition("-")[0])
+        found = where(holding(self._files(), posting, posting), "entry", entry)
+        return None if found.empty else found.iloc[0]
+
+    def taken_back_by(self, entry: str) -> pd.DataFrame:
+        """Reversals of the entry of this id, by posting and place, with all columns. Raises LedgerError."""
+        return where(holding(self._files(), int(entry.partition("-")[0])), "reverses", entry)
 
     def _table(self) -> DeltaTable | None:
         return open_table(self.path)
+
+    def _files(self, periods: Sequence[str] | None = None) -> list[DataFile]:
+        """The data files of months (None: of all), those with the oldest entries first."""
+        _require_months(periods)
+        table = self._table()
+        files = [] if table is None else data_files(self.path, table)
+        return [file for file in files if periods is None or file.period in periods]
 
     def _known(
         self, as_of: str | datetime | None, periods: Sequence[str] | None, names: Sequence[str] | None = None
@@ -262,10 +298,6 @@ def _standing(entries: pa.Table) -> pa.Array:
 def _known_until(as_of: str | datetime | None) -> datetime | None:
     """The instant meant by `as_of`, in UTC. Raises UsageError for what is none."""
     return None if as_of is None else instant(as_of, "--as-of" if isinstance(as_of, str) else "as_of")
-
-
-def _words(texts: pd.Series) -> str:
-    return "; ".join(sorted(texts.dropna().unique()))
 
 
 def _require_months(periods: Sequence[str] | None) -> None:

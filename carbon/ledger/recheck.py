@@ -6,7 +6,7 @@ import math
 import struct
 import sys
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from itertools import groupby
 from pathlib import Path
 
@@ -32,7 +32,7 @@ if __name__ == "__main__":
     amounts, heads, wrong = dict[tuple[str, ...], list[str]](), {"0": "", "closing 0": ""}, dict[str, bool]()
     sys.excepthook = lambda _, error, __: sys.stdout.write(f"cannot be read: {error} {[*filter(wrong.get, wrong)]}\n")
     listed = dict(line.split("  ", 1)[::-1] for line in (HERE / "SHA256SUMS").read_text("utf-8").splitlines())
-    there = {file.name: sha256(file.read_bytes()).hexdigest() for file in HERE.iterdir() if file.name != "SHA256SUMS"}
+    there = {f.name: file_digest(f.open("rb"), "sha256").hexdigest() for f in {*HERE.iterdir()} - {HERE / "SHA256SUMS"}}
     wrong |= {it: it not in FILES or listed.get(it) != there.get(it, "") for it in sorted({*FILES, *listed, *there})}
     read = {name: csv.DictReader((HERE / name).open(encoding="utf-8", newline=""), strict=True) for name in FILES}
     header, groups = read["entries.csv"].fieldnames or (), groupby(read["entries.csv"].reader, lambda row: row[0])

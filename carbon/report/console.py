@@ -109,11 +109,15 @@ def by_weight(frame: pd.DataFrame, months: Iterable[str], notes: Iterable[str] |
 
 
 def print_table(
-    frame: pd.DataFrame, console: Console, title: str = "", notes: Iterable[str] = (), ids: Container[str] = ()
-) -> None:
-    """Print any table for people: rounded, numbers at the right, folded to the console's width, but for columns `ids`."""
+    frame: pd.DataFrame, console: Console, title: str = "", notes: Iterable[str] = (), ids: Container[str] = (),
+    rows: int | None = None,
+) -> None:  # fmt: skip
+    """Print any table for people: rounded, numbers at the right, folded to the console's width, but for columns `ids`.
+
+    `rows`: how many the whole table has of which `frame` is the beginning (None: it is all of it).
+    """
     bullets = render_notes(notes)
-    for part in [*layout(frame, console.width, title, ids), *([bullets] if bullets.row_count else [])]:
+    for part in [*layout(frame, console.width, title, ids, rows), *([bullets] if bullets.row_count else [])]:
         console.print(part)
 
 

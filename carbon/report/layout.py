@@ -48,19 +48,23 @@ def column(name: str, cells: Sequence[str], kind: Kind, least: int = _TEXT_LEAST
     return Column(name, list(cells), kind, low, max(widest, low, min(cell_len(name), _HEADER_MOST)))
 
 
-def layout(frame: pd.DataFrame, width: int, title: str = "", ids: Container[str] = ()) -> list[RenderableType]:
+def layout(
+    frame: pd.DataFrame, width: int, title: str = "", ids: Container[str] = (), rows: int | None = None
+) -> list[RenderableType]:
     """Renderables of a table no wider than `width` [terminal cells]: title, table or record, what is left out.
 
-    Columns in `ids` hold what is to be typed again: they are never folded, others go before them.
+    Columns in `ids` hold what is to be typed again: they are never folded, others go before them. `rows`: how many the
+    whole table has of which `frame` is the beginning (None: it is all of it).
     """
+    count = len(frame) if rows is None else rows
     columns = [_column_of(str(name), frame.iloc[:ROWS_SHOWN, at]) for at, name in enumerate(frame.columns)]
     columns = [column(one.name, one.cells, "id") if one.name in ids else one for one in columns]
     filled = [one for one in columns if any(one.cells)] or columns
     shown = fitting(filled, width)
     heading: list[RenderableType] = [Text(clean(title), "bold", overflow="fold")] if title else []
-    if len(frame) == 1 and len(shown) < len(filled):
-        return [*heading, _record(filled, width), *_left_out(columns, filled, len(frame))]
-    return [*heading, table(shown, width), *_left_out(columns, shown, len(frame))]
+    if count == 1 and len(shown) < len(filled):
+        return [*heading, _record(filled, width), *_left_out(columns, filled, count)]
+    return [*heading, table(shown, width), *_left_out(columns, shown, count)]
 
 
 def fitting(columns: Sequence[Column], width: int) -> list[Column]:

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import pandas as pd
+
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.write import whole_file
 from carbon.report.cells import clean, exact, is_number, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    import pandas as pd
 
     from carbon.report.cells import Cell
 
@@ -25,8 +25,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _MARKDOWN = re.compile(r"([\\`*\[\]|~]|<(?=[a-zA-Z/!?])|(?<![^\W_])_|_(?![^\W_]))")
 
 
-def to_csv(frame: pd.DataFrame, target: str | Path | TextIO) -> None:
-    """Write RFC 4180 CSV (UTF-8, CRLF) to a path or an open text file.
+def to_csv(frame: pd.DataFrame | Iterable[pd.DataFrame], target: str | Path | TextIO) -> None:
+    """Write RFC 4180 CSV (UTF-8, CRLF) of a table, or of its parts from the top, to a path or an open text file.
 
     Numbers are the shortest text that reads back as the same float64, times ISO 8601 with Z, missing cells empty. Text
     that a spreadsheet would take for a formula gets a leading '. Raises NotFoundError or UsageError for a path that
@@ -34,24 +34,24 @@ def to_csv(frame: pd.DataFrame, target: str | Path | TextIO) -> None:
     """
     with _opened(target) as file:
         writer = csv.writer(file, lineterminator="\r\n")
-        writer.writerow([_csv_cell(str(name)) for name in frame.columns])
-        for chunk in _chunks(frame):
-            writer.writerows(zip(*(map(_csv_cell, column) for column in chunk), strict=True))
+        for at, part in enumerate(_parts(frame)):
+            if not at:
+                writer.writerow([_csv_cell(str(name)) for name in part.columns])
+            for chunk in _chunks(part):
+                writer.writerows(zip(*(map(_csv_cell, column) for column in chunk), strict=True))
 
 
-def to_json(frame: pd.DataFrame, target: str | Path | TextIO) -> None:
-    """Write a JSON list of records to a path or an open text file: numbers unrounded, null where missing.
+def to_json(frame: pd.DataFrame | Iterable[pd.DataFrame], target: str | Path | TextIO) -> None:
+    """Write a JSON list of records, of a table or of its parts from the top, to a path or an open text file.
 
-    Raises NotFoundError or UsageError for a path that cannot be written, ValueError for an infinite number.
+    Numbers are unrounded, missing cells null. Raises NotFoundError or UsageError for a path that cannot be written,
+    ValueError for an infinite number.
     """
-    names = [str(name) for name in frame.columns]
     with _opened(target) as file:
         before = "[\n"
-        for chunk in _chunks(frame):
-            for row in zip(*chunk, strict=True):
-                record = json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, allow_nan=False)
-                file.write(before + record)
-                before = ",\n"
+        for record in _records(frame):
+            file.write(before + json.dumps(record, ensure_ascii=False, allow_nan=False))
+            before = ",\n"
         file.write("[]\n" if before == "[\n" else "\n]\n")
 
 
@@ -82,6 +82,19 @@ def _opened(target: str | Path | TextIO) -> Iterator[TextIO]:
             yield file
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}); name another file") from error
+
+
+def _parts(frame: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterable[pd.DataFrame]:
+    return [frame] if isinstance(frame, pd.DataFrame) else frame
+
+
+def _records(frame: pd.DataFrame | Iterable[pd.DataFrame]) -> Iterator[dict[str, Cell]]:
+    """Each row by the names of its cells."""
+    for part in _parts(frame):
+        names = [str(name) for name in part.columns]
+        for chunk in _chunks(part):
+            for row in zip(*chunk, strict=True):
+                yield dict(zip(names, row, strict=True))
 
 
 def _chunks(frame: pd.DataFrame) -> Iterator[list[list[Cell]]]:

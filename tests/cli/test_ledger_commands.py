@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 from typing import TYPE_CHECKING
@@ -11,6 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from carbon.ledger import reader
+from carbon.ledger.entries import SCHEMA
+from carbon.ledger.windows import windows
+from carbon.report import layout
+from carbon.report.sheet import to_csv, to_json
 from tests.cli.project import run_process
 
 if TYPE_CHECKING:
@@ -98,3 +104,39 @@ def test_an_interruption_says_whether_anything_was_posted(
     result = run_process("-C", str(project.folder), "account", code=code)
     assert (result.code, result.out, result.err) == (130, "", f"error: interrupted; {words}\n")
     assert project.entries()["posting"].nunique() == postings
+
+
+@pytest.mark.parametrize("period", [None, "2024-07", "2024"])
+def test_show_of_windows_is_the_whole_table(
+    accounted: Project, monkeypatch: pytest.MonkeyPatch, period: str | None
+) -> None:
+    """What is written a window at a time is what one table of all entries gives, to a byte."""
+    monkeypatch.setattr(reader, "windows", functools.partial(windows, rows=20))
+    monkeypatch.setattr(layout, "ROWS_SHOWN", 7)
+    entries = accounted.entries()
+    some = entries[entries["period"] == period] if period == "2024-07" else entries
+    assert len(some) > 2 * 20
+    words = ("ledger", "show", *([period] if period else []))
+    for kind, write in (("csv", to_csv), ("json", to_json)):
+        whole = io.StringIO()
+        write(some.reset_index(drop=True), whole)
+        assert accounted.run(*words, "--format", kind).out == whole.getvalue().replace("\r\n", "\n")
+        accounted.run(*words, "--format", kind, "-o", str(accounted.folder / f"out.{kind}"))
+        assert (accounted.folder / f"out.{kind}").read_bytes() == whole.getvalue().encode()
+    table = accounted.run(*words).out
+    assert f"{len(some) - 7:,} more rows: --format csv lists all" in table
+    assert [line.split()[0] for line in table.splitlines() if line.startswith("0000")] == some["entry"].tolist()[:7]
+
+
+def test_show_and_log_of_a_ledger_without_any(project: Project) -> None:
+    header = ",".join(SCHEMA.names) + "\n"
+    assert project.run("ledger", "show", "--format", "csv").out == header
+    assert project.run("ledger", "show", "--format", "json").out == "[]\n"
+    assert "no rows" in project.run("ledger", "show").out
+    assert "no rows" in project.run("ledger", "log").out
+
+
+def test_months_known_at_a_time_are_named(accounted: Project) -> None:
+    result = accounted.run("ledger", "show", "2024-06", "--as-of", "2020-01-01", "--format", "csv")
+    assert (result.code, result.out) == (3, "")
+    assert "(or had none then)" in result.err

@@ -20,9 +20,10 @@ import pytest
 
 from carbon.core.errors import LedgerError, NotFoundError, UsageError
 from carbon.core.schema import columns
+from carbon.ledger import pack as packs
 from carbon.ledger import recheck
 from carbon.ledger.cited import Inputs
-from carbon.ledger.entries import MAY_BE_EMPTY, NOT_DIGESTED, SCHEMA, digest
+from carbon.ledger.entries import MAY_BE_EMPTY, NOT_DIGESTED, SCHEMA, digest, to_table
 from carbon.ledger.pack import FILES, SUMS, export
 from carbon.ledger.store import Ledger
 from tests.ledger.lines import at_hour, frame
@@ -147,6 +148,66 @@ def test_entries_are_the_same_in_csv_and_parquet(pack: Path, ledger: Ledger) -> 
     assert header == SCHEMA.names
     products = [row[header.index("product")] for row in rows]
     assert set(products) == {f"'{text}" if text[0] in "=+-@\t\r\n'" else text for text in HOSTILE}
+
+
+def plain_csv(path: Path, header: list[str], rows: list[list[object]]) -> bytes:
+    """Cells as text, None empty: what a pack's CSV is by definition."""
+    put(path, [header, *([cell(value) for value in row] for row in rows)])
+    return path.read_bytes()
+
+
+def cell(value: object) -> str:
+    """A value as a pack writes it."""
+    if value is None or value is pd.NaT or value is pd.NA or value != value:
+        return ""
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, str):
+        return f"'{value}" if value[:1] in tuple("=+-@\t\r\n'") else value
+    return repr(value)
+
+
+@pytest.mark.parametrize("periods", [None, ["2026-12"]])
+def test_a_pack_is_what_the_whole_table_of_entries_gives(
+    tmp_path: Path, ledger: Ledger, inputs: Inputs, periods: list[str] | None
+) -> None:
+    """Reckoned at once from all entries, as no large ledger can be."""
+    export(ledger, tmp_path / "pack", inputs, periods)
+    entries = ledger.entries()
+    packed = entries if periods is None else entries[entries["posting"] != 2].reset_index(drop=True)
+    pq.write_table(to_table(packed), tmp_path / "entries.parquet")
+    assert (tmp_path / "pack" / "entries.parquet").read_bytes() == (tmp_path / "entries.parquet").read_bytes()
+    rows = packed.astype(object).values.tolist()
+    assert (tmp_path / "pack" / "entries.csv").read_bytes() == plain_csv(tmp_path / "e.csv", SCHEMA.names, rows)
+    found = {
+        key: math.fsum(some.dropna()) for key, some in packed.groupby(["period", "scope", "basis"])["kgco2e"]
+    }
+    totals = rows_of(tmp_path / "pack" / "totals.csv")[1:]
+    assert [(row[0], int(row[1]), row[2]) for row in totals] == list(found)
+    assert [float(row[3]) for row in totals] == list(found.values())
+    cited = packed.groupby(["factor", "factor_kind", "tier", "status"], dropna=False)
+    told = [
+        [*key, len(some), math.fsum(some["energy_kwh"].dropna()), math.fsum(some["kgco2e"].dropna()), None, None]
+        for key, some in cited
+    ]
+    header = ["factor", "factor_kind", "tier", "status", "entries", "energy_kwh", "kgco2e", "file", "sha256"]
+    assert (tmp_path / "pack" / "factors.csv").read_bytes() == plain_csv(tmp_path / "f.csv", header, told)
+
+
+def test_row_groups_have_the_bytes_of_one_table(tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many entries a window has, as long as windows fill a row group."""
+    size, group = 15_000, 45_000
+    monkeypatch.setattr(packs, "_GROUP", group)
+    few, chance = ledger.entries(), random.Random(1)
+    entries = few.iloc[[chance.randrange(len(few)) for _ in range(100_000)]].reset_index(drop=True)
+    entries["kgco2e"] = [chance.random() for _ in range(len(entries))]
+    windows = [entries.iloc[start : start + size].reset_index(drop=True) for start in range(0, len(entries), size)]
+    told: list[tuple[int, int]] = []
+    packs._leave_entries(tmp_path, windows, len(entries), lambda done, count: told.append((done, count)))
+    pq.write_table(to_table(entries), tmp_path / "whole.parquet", row_group_size=group)
+    assert (tmp_path / "entries.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert pq.read_metadata(tmp_path / "entries.parquet").num_row_groups == 3
+    assert told == [(min(done + size, len(entries)), len(entries)) for done in range(0, len(entries), size)]
 
 
 def test_exported_twice_the_bytes_are_the_same(pack: Path, tmp_path: Path, ledger: Ledger, inputs: Inputs) -> None:

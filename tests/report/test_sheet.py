@@ -124,6 +124,18 @@ def test_parts_of_a_long_table_follow_each_other(monkeypatch: pytest.MonkeyPatch
     assert whole[0].split() == ["n", *map(str, range(10))]
 
 
+def test_parts_are_written_as_the_whole_is() -> None:
+    frame = pd.DataFrame({"node": pd.Series(["a", None, "=c", "d"], dtype="str"), "kg": [0.1, None, -3.0, 4.0],
+                          "n": pd.array([1, None, 3, 4], "Int64")})  # fmt: skip
+    for write in (to_csv, to_json):
+        whole, parts, none = io.StringIO(), io.StringIO(), io.StringIO()
+        write(frame, whole)
+        write(iter([frame.iloc[:1], frame.iloc[1:1], frame.iloc[1:]]), parts)
+        assert parts.getvalue() == whole.getvalue()
+        write([frame.iloc[:0]], none)
+        assert none.getvalue() == ("node,kg,n\r\n" if write is to_csv else "[]\n")
+
+
 @given(ROWS)
 def test_json_is_a_list_of_records(rows: list[tuple[str | None, float, int | None]]) -> None:
     back = json.loads(written(table_of(rows), to_json))
