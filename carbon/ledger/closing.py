@@ -134,8 +134,13 @@ def closings(commits: Iterable[dict[str, Any]]) -> list[Closing]:
 
 
 def own_month(entries: pd.DataFrame) -> pd.Series:
-    """The month each entry is about: that it adjusts, else that it is booked in."""
-    return entries["adjusts"].fillna(entries["period"])
+    """The month each entry is about: that it adjusts, else that it is booked in; a category where both are."""
+    adjusts, period = entries["adjusts"], entries["period"]
+    if not isinstance(period.dtype, pd.CategoricalDtype):
+        return adjusts.fillna(period)
+    months = pd.Index(sorted({*adjusts.cat.categories, *period.cat.categories}), dtype="str")
+    about, booked = (one.cat.set_categories(months).cat.codes for one in (adjusts, period))
+    return pd.Series(pd.Categorical.from_codes(about.where(about >= 0, booked), months), entries.index)
 
 
 def book(changes: pd.DataFrame, current: pd.DataFrame, state: State) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     import pandas as pd
@@ -63,9 +63,23 @@ class Spread(Protocol):
 class Kept(Posted, Dated, Protocol):
     """All entries, the live ones, and their months."""
 
+    def pinned(self) -> Kept:
+        """The same as it is now, whatever is posted while it is read."""
+
+    def each_month(
+        self,
+        as_of: str | datetime | None = None,
+        periods: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> Iterator[tuple[str, pd.DataFrame]]:
+        """Month after month that entries are booked in, those that `entries` gives, coded, all of one state."""
+
 
 class Closable(Kept, Spread, Protocol):
     """The same with what is closed."""
+
+    def pinned(self) -> Closable:
+        """The same as it is now, whatever is posted while it is read."""
 
     def closings(self, as_of: str | datetime | None = None) -> pd.DataFrame:
         """Closings and reopenings up to `as_of`, the oldest first."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from carbon.core.errors import NotFoundError
 from carbon.core.time import instant
-from carbon.ledger.closing import own_month
-from carbon.report.bridge import BEFORE, GROUPS, NEW, Restated, by_cause
+from carbon.ledger import restated
+from carbon.report.bridge import BEFORE, GROUPS, NEW, Restated, by_cause, partial_sums
 from carbon.report.cells import percent
 from carbon.report.monthly import month_spans, require_energy_basis, statement
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from carbon.ledger.views import Kept
+    from carbon.ledger.views import Closable
 
 NEVER, IF_LARGE, ALWAYS = "never", "from the threshold", "always"
 RULES = {
@@ -37,7 +37,6 @@ RULES = {
     "boundary": ALWAYS,
 }
 MONTHS_A_YEAR = 12
-_NEEDED = ("recorded_at", "period", "adjusts", "scope", "basis", "kgco2e", "cause")
 
 
 class Base(NamedTuple):
@@ -92,7 +91,7 @@ def rule_of(cause: str) -> str:
 
 
 def base_total(
-    ledger: Kept, base: Base, months: Iterable[str], as_of: datetime | str | None = None,
+    ledger: Closable, base: Base, months: Iterable[str], as_of: datetime | str | None = None,
     energy: str = "location", hardware: str = "amortised",
 ) -> float:  # fmt: skip
     """Emissions [kg] of the base year's months of the same names, as known when it was fixed (or at `as_of`, before that).
@@ -106,11 +105,11 @@ def base_total(
         then = f" at {base.fixed} ([report] base_set)" if base.fixed else ""
         raise NotFoundError(f"the ledger had no entry of {month_spans(absent)}{then}")
     require_energy_basis(entries, energy)
-    return math.fsum(statement(entries, energy, hardware)["kgco2e"].dropna())
+    return math.fsum(statement(entries, energy, hardware)["kgco2e"])
 
 
 def base_bridge(
-    ledger: Kept,
+    ledger: Closable,
     base: Base,
     as_of: datetime | str | None = None,
     energy: str = "location",
@@ -125,13 +124,12 @@ def base_bridge(
         raise NotFoundError("its figures are not fixed; set [report] base_set to the time from which they hold")
     if as_of is not None and instant(as_of, "--as-of") < then:
         raise NotFoundError(f"it was fixed at {base.fixed}, after --as-of {as_of}")
-    entries = _own(ledger, base.months(), as_of)
-    earlier = entries["recorded_at"] <= then
+    entries = _own(ledger, base.months(), as_of, then)
+    earlier = entries["cause"] == BEFORE
     if not earlier.any():
         raise NotFoundError(f"nothing of it was posted by {base.fixed} ([report] base_set); set a later time")
     require_energy_basis(entries[earlier], energy)
-    cause = entries["cause"].fillna(NEW).mask(earlier, BEFORE)
-    return by_cause(statement(entries.assign(cause=cause), energy, hardware))
+    return by_cause(statement(entries, energy, hardware))
 
 
 def verdicts(table: pd.DataFrame, threshold: float) -> list[Verdict]:
@@ -170,12 +168,12 @@ def base_note(base: Base, now_kgco2e: float, before_kgco2e: float, months: Itera
     return f"Against the base year, {month_spans(base.months(months))} ({then}): {share}."
 
 
-def _own(ledger: Kept, months: Sequence[str], as_of: datetime | str | None) -> pd.DataFrame:
-    """Entries of months, `period` being the month that they are about: they may be booked in a later one."""
-    booked = [month for month in ledger.months() if month >= min(months)]
-    entries = ledger.entries(as_of, booked, _NEEDED)
-    entries = entries.assign(period=own_month(entries))
-    return entries[entries["period"].isin(months)]
+def _own(
+    ledger: Closable, months: Sequence[str], as_of: datetime | str | None, then: datetime | None = None
+) -> pd.DataFrame:
+    """Partial sums [kg] of the entries about months: they may be booked in a later one."""
+    now = None if as_of is None else instant(as_of, "--as-of")
+    return partial_sums(restated.Restated(ledger).pinned(), months, now, then)
 
 
 def _verdict(group: str, rows: pd.DataFrame, threshold: float) -> Verdict:

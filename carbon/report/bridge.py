@@ -13,8 +13,16 @@ from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.schema import CAUSES, columns
 from carbon.core.sums import sums_by
 from carbon.core.time import instant
+from carbon.report.fold import partial
 from carbon.report.groups import numbered
-from carbon.report.monthly import months_of, nothing_on_basis, nothing_posted, require_energy_basis, statement
+from carbon.report.monthly import (
+    months_of,
+    nothing_on_basis,
+    nothing_posted,
+    posted_months,
+    require_energy_basis,
+    statement,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,19 +74,33 @@ def bridge(
     now = None if as_of is None else instant(as_of, "--as-of")
     if now is not None and then > now:
         raise UsageError(f"--against {against} is later than --as-of {as_of}; name the earlier of the two in --against")
-    entries = ledger.entries(now, months, _NEEDED)
+    one = ledger.pinned()
+    entries = partial_sums(one, months, now, then)
     if entries.empty:
-        raise nothing_posted(months, ledger.live(now, columns=("period",))["period"])
-    earlier = entries["recorded_at"] <= then
-    if not earlier.any():
-        _require_any(ledger, then, against)
+        raise nothing_posted(months, posted_months(one, now))
+    if not (entries["cause"] == BEFORE).any():
+        _require_any(one, then, against)
     for label, time in (("--against", then), ("--as-of", now)):
-        _require_basis(ledger, time, months, energy, label)
-    cause = entries["cause"].fillna(NEW).mask(earlier, BEFORE)
-    lines = statement(entries.assign(cause=cause), energy, hardware)
+        _require_basis(one, time, months, energy, label)
+    lines = statement(entries, energy, hardware)
     if lines.empty:
         raise nothing_on_basis(months, entries, energy, hardware)
     return by_cause(lines)
+
+
+def partial_sums(ledger: Kept, months: Sequence[str], now: datetime | None, then: datetime | None) -> pd.DataFrame:
+    """Partial sums [kg] of all entries of some months known at `now` by period, scope, basis and cause.
+
+    Cause is BEFORE of what was known `then`, NEW of what no earlier posting had said. Read month by month.
+    """
+    parts = [_partial(entries, then) for _, entries in ledger.each_month(now, months, _NEEDED)]
+    found = pd.concat(parts or [_partial(ledger.entries(now, [], _NEEDED, coded=True), then)], ignore_index=True)
+    return found.assign(cause=found["cause"].fillna(NEW).mask(found["earlier"], BEFORE))
+
+
+def _partial(entries: pd.DataFrame, then: datetime | None) -> pd.DataFrame:
+    earlier = entries["recorded_at"] <= (pd.NaT if then is None else then)
+    return partial(entries.assign(earlier=earlier), ("period", "scope", "basis", "cause", "earlier"))
 
 
 def restated(table: pd.DataFrame) -> list[Restated]:
@@ -100,7 +122,7 @@ def by_cause(lines: pd.DataFrame) -> pd.DataFrame:
     """Sums of kgco2e [kg] by cause and scope, each the float64 nearest to the exact one; an earlier total for every scope."""
     parts = {(BEFORE, int(scope)): 0.0 for scope in lines["scope"].unique()}
     group, heads = numbered(lines, ("cause", "scope"))
-    sums = sums_by(np.nan_to_num(lines["kgco2e"].to_numpy(np.float64)), group, len(heads))
+    sums = sums_by(lines["kgco2e"].to_numpy(np.float64), group, len(heads))
     keys = lines[["cause", "scope"]].iloc[heads].itertuples(index=False, name=None)
     parts |= {(str(cause), int(scope)): total for (cause, scope), total in zip(keys, sums.tolist(), strict=True)}
     rows = [(cause, scope, total) for (cause, scope), total in sorted(parts.items(), key=lambda part: _rank(*part[0]))]
@@ -113,13 +135,15 @@ def _rank(cause: str, scope: int) -> tuple[int, str, int]:
 
 
 def _require_any(ledger: Kept, then: datetime, against: datetime | str) -> None:
-    if ledger.entries(then, columns=("period",)).empty:
+    if all(ledger.entries(then, [month], ("period",), coded=True).empty for month in ledger.months()):
         raise NotFoundError(f"nothing was posted by --against {against}; name a time after the first posting")
 
 
 def _require_basis(ledger: Kept, time: datetime | None, months: Sequence[str], energy: str, label: str) -> None:
     """Raise NotFoundError where the statement at that time would lack the Scope 2 that the other basis has."""
+    told = ("period", "basis")
+    held = [ledger.live(time, [month], told, coded=True).drop_duplicates().astype("str") for month in months]
     try:
-        require_energy_basis(ledger.live(time, months, ("period", "basis")), energy)
+        require_energy_basis(pd.concat(held), energy)
     except NotFoundError as error:
         raise NotFoundError(f"as known at the time of {label}: {error}") from None

@@ -19,7 +19,14 @@ from carbon.core.schema import columns
 from carbon.ledger.codes import codes
 from carbon.report.decompose import decompose
 from carbon.report.leaves import leaves_of, lines_of
-from carbon.report.monthly import months_of, nothing_on_basis, nothing_posted, require_energy_basis, statement
+from carbon.report.monthly import (
+    months_of,
+    nothing_on_basis,
+    nothing_posted,
+    posted_months,
+    require_energy_basis,
+    statement,
+)
 from carbon.report.places import places
 
 if TYPE_CHECKING:
@@ -67,21 +74,13 @@ def drivers(
         raise UsageError(f"{before} stands twice; name two months, the earlier one first")
     if months[0] > months[1]:
         raise UsageError(f"{before} is after {after}; name the earlier month first: {after} {before}")
-    entries = ledger.live(as_of, months, _NEEDED)
-    _require_both(ledger, entries, months, as_of)
-    rows = statement(entries, energy, hardware)
-    require_energy_basis(entries, energy)
-    for month in months:
-        if not (rows["period"] == month).any():
-            raise nothing_on_basis([month], entries[entries["period"] == month], energy, hardware)
-    covered = rows["kgco2e"].notna()
-    lines, names = lines_of(rows[covered], months[1])
+    covered, gaps = _covered(ledger, months, energy, hardware, as_of)
+    lines, names = lines_of(covered, months[1])
+    del covered  # what is made arrays is not held as well
     leaves = leaves_of(lines, names, None if nodes is None else [places(nodes, month) for month in months])
     parts = decompose(lines, leaves)
     table = _table(parts, leaves, words)
     sides = [math.fsum(lines.kgco2e[lines.side == side].tolist()) for side in (0, 1)]
-    missing = rows[~covered]
-    gaps = [math.fsum(missing.loc[missing["period"] == month, "energy_kwh"].dropna()) for month in months]
     table.attrs |= {
         "before_kgco2e": sides[0], "after_kgco2e": sides[1], "work": leaves.unit, "hours": lines.of("use").is_hourly,
         "pue": any(part.driver == "pue" for part in parts), "not_covered_kwh": gaps,
@@ -107,10 +106,27 @@ def _month(text: str) -> str:
     return months[0]
 
 
+def _covered(
+    ledger: Kept, months: Sequence[str], energy: str, hardware: str, as_of: datetime | str | None
+) -> tuple[pd.DataFrame, list[float]]:
+    """Lines of a statement that a figure covers, and the energy [kWh] of each month that none does."""
+    entries = ledger.live(as_of, months, _NEEDED, coded=True)
+    _require_both(ledger, entries, months, as_of)
+    rows = statement(entries, energy, hardware)
+    require_energy_basis(entries, energy)
+    for month in months:
+        if not (rows["period"] == month).any():
+            raise nothing_on_basis([month], entries[entries["period"] == month], energy, hardware)
+    covered = rows["kgco2e"].notna()
+    missing = rows[~covered]
+    gaps = [math.fsum(missing.loc[missing["period"] == month, "energy_kwh"].dropna()) for month in months]
+    return rows if covered.all() else rows[covered], gaps
+
+
 def _require_both(ledger: Kept, entries: pd.DataFrame, months: Sequence[str], as_of: datetime | str | None) -> None:
     lacking = [month for month in months if not (entries["period"] == month).any()]
     if lacking:
-        raise nothing_posted(lacking, ledger.live(as_of, columns=("period",))["period"])
+        raise nothing_posted(lacking, posted_months(ledger, as_of))
 
 
 def _table(parts: Sequence[Part], leaves: Leaves, words: Sequence[str]) -> pd.DataFrame:

@@ -95,7 +95,7 @@ class Leaves(NamedTuple):
 
 def lines_of(covered: pd.DataFrame, later: str) -> tuple[Lines, pd.DataFrame]:
     """Lines of two months (`later` is side 1) with figures of energy [kWh] and emissions [kg], and the names of leaves."""
-    leaf = codes(_texts(covered, LEAF))
+    leaf = codes(pd.DataFrame({name: _worded(covered[name]) for name in LEAF}, copy=False))
     heads = np.zeros(int(leaf.max()) + 1 if len(leaf) else 0, np.int64)
     heads[leaf[::-1]] = np.arange(len(leaf))[::-1]
     start = us_of(covered["start"])
@@ -140,6 +140,12 @@ def _texts(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return frame[list(names)].astype("str").fillna("")
 
 
+def _worded(column: pd.Series) -> pd.Series:
+    """Text as categories; blank is missing."""
+    coded = column.astype("category")
+    return coded.cat.remove_categories([word for word in coded.cat.categories if word == ""])
+
+
 def _serving(frame: pd.DataFrame) -> Flags:
     """Lines of inference; energy whose activity nobody states is that, as it is in a workload."""
     activity = frame["activity"]
@@ -149,7 +155,7 @@ def _serving(frame: pd.DataFrame) -> Flags:
 
 def _rules(frame: pd.DataFrame, names: Sequence[str]) -> Ints:
     """Code of the rule that each line was reckoned by: these columns, and whether a change of method restated it."""
-    cause = frame["cause"].where(frame["cause"].isin(_METHOD_CAUSES), "")
+    cause = frame["cause"].where(frame["cause"].isin(_METHOD_CAUSES))
     return codes(frame[list(names)].assign(cause=cause))
 
 

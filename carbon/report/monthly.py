@@ -224,6 +224,12 @@ def nothing_posted(months: Sequence[str], posted: pd.Series) -> NotFoundError:
     return NotFoundError(f"the ledger has no entry for {month_spans(months)}; it has {month_spans(posted)}")
 
 
+def posted_months(ledger: Dated, as_of: datetime | str | None = None) -> pd.Series:
+    """The months that have live entries known at `as_of`; one is read at a time."""
+    live = (month for month in ledger.months() if len(ledger.live(as_of, [month], ("period",), coded=True)))
+    return pd.Series(list(live), dtype="str")
+
+
 def nothing_on_basis(months: Sequence[str], entries: pd.DataFrame, energy: str, hardware: str) -> NotFoundError:
     """The error for months whose entries are all of other bases than the statement's."""
     bases = ", ".join(sorted(set(entries["basis"])))

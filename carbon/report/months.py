@@ -10,7 +10,9 @@ import pandas as pd
 from carbon.core.errors import NotFoundError
 from carbon.core.schema import columns
 from carbon.ledger.closing import CLOSE, own_month
+from carbon.ledger.restated import booked_months
 from carbon.report.cells import amount
+from carbon.report.fold import partial
 from carbon.report.monthly import month_spans, nothing_posted, statement
 
 if TYPE_CHECKING:
@@ -36,17 +38,28 @@ def months(
     the float64 nearest to the exact ones, of what is covered. Raises NotFoundError where no entry is about `periods`,
     UsageError for a basis or a time that is none.
     """
-    lines = statement(ledger.entries(as_of, columns=_NEEDED), energy, hardware)
-    lines = lines.assign(own=own_month(lines))
+    one = ledger.pinned()
+    lines = statement(_sums(one, periods, as_of), energy, hardware)
     wanted = sorted({*lines["own"], *lines["period"]} if periods is None else periods)
     some = lines[lines["own"].isin(wanted) | lines["period"].isin(wanted)]
     if some.empty:
-        raise nothing_posted(wanted, lines["period"])
-    closings = ledger.closings(as_of)
+        raise nothing_posted(wanted, statement(_sums(one, None, as_of), energy, hardware)["period"])
+    closings = one.closings(as_of)
     rows = [_row(month, some, closings) for month in wanted if (some[["own", "period"]] == month).any(axis=None)]
     frame = pd.DataFrame(rows, columns=list(columns("months")))
     frame["closed_at"] = pd.to_datetime(frame["closed_at"], utc=True).dt.as_unit("us")
     return frame.astype({name: "float64" for name in columns("months") if name.endswith("_kgco2e")})
+
+
+def _sums(ledger: Closable, periods: Sequence[str] | None, as_of: datetime | str | None) -> pd.DataFrame:
+    """Partial sums [kg] of the entries booked in or about some months, by `own` month, booked month, posting and basis."""
+    booked = list(booked_months(ledger, periods, as_of))
+    parts = [_partial(entries) for _, entries in ledger.each_month(as_of, booked, _NEEDED)]
+    return pd.concat(parts or [_partial(ledger.entries(as_of, [], _NEEDED, coded=True))], ignore_index=True)
+
+
+def _partial(entries: pd.DataFrame) -> pd.DataFrame:
+    return partial(entries.assign(own=own_month(entries)), ("own", "period", "posting", "basis"))
 
 
 def _row(month: str, lines: pd.DataFrame, closings: pd.DataFrame) -> tuple[object, ...]:
@@ -67,7 +80,7 @@ def _closed_at(month: str, closings: pd.DataFrame) -> object:
 
 
 def _sum(lines: pd.DataFrame) -> float:
-    return math.fsum(lines["kgco2e"].dropna())
+    return math.fsum(lines["kgco2e"])
 
 
 def month_notes(

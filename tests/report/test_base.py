@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -101,14 +101,21 @@ def base_lines(kilograms: float, later: float = 50.0) -> list[dict[str, object]]
     ]
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
+def posted(folder: Path, first: datetime = NOON, closed: str = "") -> Ledger:
     """A base year, and the October after it; then an error in the base year, and another that is small."""
-    made = Ledger(tmp_path / "ledger")
+    made = Ledger(folder / "ledger")
     for hours, kilograms in enumerate((100.0, 106.0, 107.0)):
         lines = frame(*base_lines(kilograms))
-        made.post(lines, months=MONTHS, recorded_at=NOON + hours * HOUR, cause="error" if hours else "")
+        made.post(lines, months=MONTHS, recorded_at=first + hours * HOUR, cause="error" if hours else "")
+        if closed and not hours:
+            made.close(closed, recorded_at=first)
     return made
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """The same, with no month closed."""
+    return posted(tmp_path)
 
 
 def test_a_period_compares_with_the_figures_as_they_were_fixed(ledger: Ledger) -> None:
@@ -148,20 +155,14 @@ def test_growth_of_the_base_year_is_no_restatement(ledger: Ledger) -> None:
     assert verdict_note(Base(2026, "then"), found[0], 0.05).endswith("scopes 1 and 2: not restated since")
 
 
-class Adjusted(Ledger):
-    """A ledger whose newest postings are booked in a later month, since their own was closed."""
-
-    def entries(self, *arguments: object, **named: object) -> pd.DataFrame:
-        """As of Ledger, but what was posted after the first is booked in 2027-01."""
-        found = super().entries(*arguments, **named)  # type: ignore[arg-type]
-        late = found["recorded_at"] > NOON
-        return found.assign(adjusts=found["period"].where(late), period=found["period"].mask(late, "2027-01"))
-
-
-def test_what_adjusts_a_month_of_the_base_year_counts_wherever_it_is_booked(ledger: Ledger) -> None:
-    other = Adjusted(ledger.path)
-    assert base_bridge(other, Base(2026, NOON.isoformat())).equals(base_bridge(ledger, Base(2026, NOON.isoformat())))
-    assert base_total(other, Base(2026), ["2027-10"]) == 147.0
+def test_what_adjusts_a_month_of_the_base_year_counts_wherever_it_is_booked(tmp_path: Path) -> None:
+    new_year = datetime(2027, 1, 5, tzinfo=UTC)
+    plain, closed = posted(tmp_path / "open", new_year), posted(tmp_path / "closed", new_year, "2026-12")
+    assert (plain.months(), closed.months()) == (MONTHS, [*MONTHS[:2], "2027-01", MONTHS[2]])
+    fixed = Base(2026, new_year.isoformat())
+    assert base_bridge(closed, fixed).equals(base_bridge(plain, fixed))
+    assert base_total(closed, Base(2026), ["2027-10"]) == base_total(plain, Base(2026), ["2027-10"]) == 147.0
+    assert base_total(closed, fixed, ["2027-10"]) == base_total(plain, fixed, ["2027-10"]) == 140.0
 
 
 @pytest.mark.parametrize(("base", "as_of", "said"), [

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example as case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -18,11 +20,9 @@ import carbon
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.report.drivers import DRIVERS, drivers
 from carbon.report.drivers_view import render_drivers
-from tests.report.ledger_entries import HOSTILE, Shelf, entry
+from carbon.report.leaves import lines_of
+from tests.report.ledger_entries import HOSTILE, Shelf, entry, frame_of
 from tests.report.test_lmdi import AFTER, BEFORE
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SEP, OCT = "2026-09", "2026-10"
 
@@ -30,16 +30,11 @@ AMOUNT = st.one_of(st.just(0.0), st.floats(0.01, 1e4))
 
 
 class Columns(Shelf):
-    """A shelf that gives the columns that it is asked for."""
+    """A shelf that knows its months."""
 
-    def live(
-        self, as_of: object = None, periods: Sequence[str] | None = None, columns: Sequence[str] | None = None
-    ) -> pd.DataFrame:
-        """Entries of some months."""
-        found = super().live(as_of, periods)
-        return found if columns is None else found[list(columns)]
-
-    entries = live
+    def months(self) -> list[str]:
+        """Those that have entries."""
+        return sorted(self.frame["period"].unique())
 
 
 def line(period: str = SEP, **values: Any) -> dict[str, Any]:
@@ -370,6 +365,23 @@ def test_splits_of_entries_and_groups_change_nothing(rows: list[dict[str, Any]],
     sums = table.groupby("driver")["kgco2e"].sum()
     for name, value in whole.items():
         assert sums.get(name, 0.0) == pytest.approx(value, abs=1e-9 * size)
+
+
+@settings(max_examples=25, deadline=None)
+@given(ledgers(), st.lists(st.sampled_from(["ops", "", None]), min_size=1, max_size=5))
+@case([line(SEP, kgco2e=1.0), line(OCT, kgco2e=1.0)], ["", None])
+def test_words_as_categories_change_no_bit(rows: list[dict[str, Any]], operators: list[str | None]) -> None:
+    """Blank and missing names are one and the same, and categories may stand in any order, and be of no line."""
+    some = [row | {"operator": operators[at % len(operators)]} for at, row in enumerate(rows)]
+    text = frame_of(some)
+    words = {name: ["unused", *sorted(set(text[name].dropna()), reverse=True)] for name in text.select_dtypes("str")}
+    (lines, names), (coded, coded_names) = (
+        lines_of(one, OCT) for one in (text, text.astype({name: pd.CategoricalDtype(some) for name, some in words.items()}))
+    )
+    for values, again in zip(lines, coded, strict=True):
+        np.testing.assert_array_equal(values, again)
+    pd.testing.assert_frame_equal(names, coded_names)
+    assert not names.duplicated().any()
 
 
 def test_the_table_has_its_columns_in_order() -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carbon.report.fold import alike, fold
+from carbon.report.fold import alike, fold, partial
 from carbon.report.groups import numbered
 from carbon.report.monthly import summarise
 from tests.report.ledger_entries import entry, frame_of
@@ -89,3 +89,20 @@ def test_days_of_a_meter_are_one_row() -> None:
     shown = zip(found.heads["node"], found.entries.tolist(), found.kilograms.sums().tolist(), strict=True)
     by_size = sorted(shown, key=lambda row: (row[1], row[0]))
     np.testing.assert_equal(by_size, [("a", 1, math.nan), ("a", 30, math.fsum([0.1] * 30)), ("b", 30, math.fsum([0.1] * 30))])
+
+
+AMOUNTS = st.sampled_from([None, 0.0, 0.1, -0.1, 1e16, -1e16, 1.0, 5e-324, 1e300, 1e-300])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from(["x", "y"]), AMOUNTS), max_size=40), st.booleans())
+def test_a_few_rows_add_up_to_all_entries_by_any_word(rows: list[tuple[str | None, str, float | None]], coded: bool) -> None:
+    """Bit by bit, whichever of them are added up; where nothing is covered there is a row still."""
+    frame = pd.DataFrame(rows, columns=["one", "other", "kgco2e"]).astype({"one": "str", "other": "str", "kgco2e": "float64"})
+    some = frame.astype({"one": "category", "other": "category"}) if coded else frame
+    found = partial(some, ("one", "other"))
+    assert set(zip(found["one"].fillna(""), found["other"], strict=True)) == {(one or "", other) for one, other, _ in rows}
+    for words in ({"a"}, {"b", ""}, {"a", "b", ""}):
+        expected = [kg for one, _, kg in rows if (one or "") in words and kg is not None]
+        told = found.loc[found["one"].fillna("").isin(words), "kgco2e"]
+        for values in (told, told[::-1]):
+            assert math.fsum(values) == math.fsum(expected)
