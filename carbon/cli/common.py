@@ -220,8 +220,8 @@ def emit(
             print_table(frame[list(shown)] if shown else frame, console(), title, ids=ids, rows=rows)
             return
         raise UsageError(f"a table goes to the terminal; with -o choose --format {_for_files()}")
-    write: Callable[..., None] = {"csv": sheet.to_csv, "json": sheet.to_json, "md": sheet.to_markdown}[str(kind)]
-    _leave(functools.partial(write, frame), output)
+    writers: dict[str, Callable[..., None]] = {"csv": sheet.to_csv, "json": sheet.to_json, "md": sheet.to_markdown}
+    _leave(functools.partial(writers[str(kind)], frame), output)
 
 
 def emit_parts(frames: Iterator[pd.DataFrame], kind: str, output: Path | None = None) -> None:

@@ -43,18 +43,18 @@ def concentration(
     output: OutputOption = None,
 ) -> None:
     """How concentrated emissions are: indices, shares of the largest, and how few have 80 %."""
-    from carbon.report.asked import asked
-    from carbon.report.concentration import WORDS, table_of, words_of
+    from carbon.report.concentration import WORDS, lines_by, table_of, words_of
 
     settings = settings_of(context)
     words = words_of(by) if by else list(WORDS)
     require_posted(settings, as_of)
     ledger = ledger_of(settings, restated=restated)
-    wanted = period or last_month(settings, as_of, restated=restated)
-    found = asked(ledger, wanted, str(energy), str(hardware), as_of)
-    frame = table_of(found.lines, words)
+    lines = lines_by(
+        ledger, words, period or last_month(settings, as_of, restated=restated), str(energy), str(hardware), as_of
+    )
+    frame = table_of(lines, words)
     if format == Format.table and output is None:
-        _print(found.lines, frame, label_of(str(energy), str(hardware), restated=restated, as_of=as_of))
+        _print(lines, frame, label_of(str(energy), str(hardware), restated=restated, as_of=as_of))
     else:
         emit(frame, str(format), "concentration", output)
 

@@ -14,14 +14,14 @@ from carbon.cli.waiting import counting
 from carbon.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
     import pandas as pd
 
     from carbon.config import Settings
-    from carbon.ledger.store import Ledger
+    from carbon.ledger.reader import Pinned
 
 
 class ExportFormat(StrEnum):
@@ -41,29 +41,37 @@ FormatOption = Annotated[ExportFormat, typer.Option("--format", help="How it is 
 
 
 class Chosen(NamedTuple):
-    """What is exported: live entries of the months of a period that the ledger has (`YYYY-MM`, sorted)."""
+    """What is exported: the ledger as it is now, and the months of a period that have live entries (`YYYY-MM`, sorted)."""
 
     settings: Settings
-    ledger: Ledger
+    ledger: Pinned
     months: list[str]
-    entries: pd.DataFrame
 
 
 def chosen(context: typer.Context, period: str | None, as_of: str | None) -> Chosen:
-    """Entries of a period, or of the ledger's last year. Raises NotFoundError where the ledger has no entry of it."""
+    """Months of a period, or of the ledger's last year. Raises NotFoundError where the ledger has no entry of it."""
+    import pandas as pd
+
     from carbon.cli.report import require_posted
     from carbon.ledger.store import Ledger
     from carbon.report.monthly import months_of, nothing_posted
 
     settings = settings_of(context)
     require_posted(settings, as_of)
-    ledger = Ledger(settings.path("ledger.path"))
-    posted = ledger.live(as_of, columns=("period",))["period"]
-    wanted = months_of(period or (str(posted.max())[:4] if len(posted) else "2000"))
-    months = sorted(set(wanted) & set(posted))
+    ledger = Ledger(settings.path("ledger.path")).pinned()
+    last = next(_posted(ledger, as_of, reversed(ledger.months())), "2000")
+    wanted = months_of(period or last[:4])
+    months = [*_posted(ledger, as_of, (month for month in ledger.months() if month in wanted))]
     if not months:
-        raise nothing_posted(wanted, posted)
-    return Chosen(settings, ledger, months, ledger.live(as_of, months))
+        raise nothing_posted(wanted, pd.Series([*_posted(ledger, as_of, ledger.months())], dtype="str"))
+    return Chosen(settings, ledger, months)
+
+
+def _posted(ledger: Pinned, as_of: str | None, months: Iterable[str]) -> Iterator[str]:
+    """Those of some months that have live entries."""
+    for month in months:
+        if not ledger.live(as_of, [month], ("period",), coded=True).empty:
+            yield month
 
 
 def country_of(settings: Settings) -> dict[str, str]:

@@ -19,8 +19,13 @@ from carbon.cli.export_common import (
 from carbon.core.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
     from carbon.cli.export_common import Chosen
     from carbon.exports.esrs import Compared, Revenue
+    from carbon.ledger.views import Live
 
 LEAST_REVENUE, MOST_REVENUE = 1.0, 1e15
 _SHOWN = ("id", "line", "unit", "value", "comparative", "text")
@@ -53,7 +58,7 @@ def esrs(
 
     found = chosen(context, period, as_of)
     frame = lines(
-        found.entries,
+        _entries(found.ledger, found.months, as_of),
         found.months,
         _revenue(found, revenue, currency),
         country_of(found.settings),
@@ -61,6 +66,14 @@ def esrs(
         _base(found, base_year, as_of),
     )
     leave({"E1-6": frame}, str(format), "ESRS E1-6", output, _SHOWN)
+
+
+def _entries(ledger: Live, months: Sequence[str], as_of: str | None) -> pd.DataFrame:
+    """Live entries of some months, as few as the lines need."""
+    from carbon.exports.esrs import ALIKE, AMOUNTS
+    from carbon.report.condensed import Condensed
+
+    return Condensed(ledger, ALIKE, AMOUNTS).live(as_of, months)
 
 
 def _revenue(found: Chosen, revenue: float | None, currency: str | None) -> Revenue:
@@ -85,7 +98,7 @@ def _year_before(found: Chosen, as_of: str | None) -> Compared:
     from carbon.report.monthly import ENERGY, month_spans, require_energy_basis
 
     months = [month_text(month_number(month) - 12) for month in found.months]
-    entries = found.ledger.restated().live(as_of, months)
+    entries = _entries(found.ledger.restated(), months, as_of)
     if entries.empty:
         return NOTHING
     if set(entries["period"]) != set(months):
@@ -107,7 +120,7 @@ def _base(found: Chosen, year: int | None, as_of: str | None) -> Compared:
         return NOTHING
     months = months_of(f"{year:04d}")
     ledger = found.ledger.restated()
-    entries = ledger.live(as_of, months)
+    entries = _entries(ledger, months, as_of)
     if entries.empty:
-        raise nothing_posted(months, ledger.live(as_of, columns=("period",))["period"])
+        raise nothing_posted(months, ledger.live(as_of, columns=("period",), coded=True)["period"])
     return Compared(entries, f"base_year is {month_spans(entries['period'])}, as restated")

@@ -41,8 +41,9 @@ def mica(
     output: OutputOption = None,
 ) -> None:
     """MiCA fields S.1 to S.36: energy and emissions of consensus, apart from inference, rounded as the form asks."""
-    from carbon.exports.mica import Disclosure
+    from carbon.exports.mica import ALIKE, AMOUNTS, APART, Disclosure
     from carbon.exports.mica import mica as fields
+    from carbon.report.condensed import Condensed
 
     if transactions is not None and not (0 <= transactions <= MOST_TRANSACTIONS and transactions.is_integer()):
         raise UsageError(
@@ -52,7 +53,8 @@ def mica(
     found = chosen(context, period, as_of)
     count = float("nan") if transactions is None else transactions
     told = Disclosure(found.settings.text("entity.name"), count, _renewable(found.settings), _activities(consensus))
-    leave({"MiCA": fields(found.entries, found.months, told)}, str(format), "MiCA indicators", output, _SHOWN)
+    entries = Condensed(found.ledger, ALIKE, AMOUNTS, APART).live(as_of, found.months)
+    leave({"MiCA": fields(entries, found.months, told)}, str(format), "MiCA indicators", output, _SHOWN)
 
 
 def _activities(text: str) -> list[str]:

@@ -51,19 +51,19 @@ def pact(
     output: OutputOption = None,
 ) -> None:
     """Product footprints per request and per 1,000 tokens, as PACT version 3 data; hardware amortised."""
-    from carbon.exports.pact import flat, to_json
+    from carbon.exports.pact import condensed, flat, to_json
     from carbon.exports.pact import pact as footprints
-    from carbon.report.monthly import month_spans, nothing_posted
+    from carbon.report.monthly import month_spans, nothing_posted, posted_months
 
     found = chosen(context, period, as_of)
+    frame = _frame(found, tuple(company_id or ()), str(energy), as_of)
     # work is divided by what is about the same months
     restated = found.ledger.restated()
-    found = found._replace(entries=restated.live(as_of, found.months))
-    if found.entries.empty:
-        raise nothing_posted(found.months, restated.live(as_of, columns=("period",))["period"])
-    frame = _frame(found, tuple(company_id or ()), str(energy), as_of)
+    entries = condensed(restated, frame.draws, frame.energy).live(as_of, found.months)
+    if entries.empty:
+        raise nothing_posted(found.months, posted_months(restated, as_of))
     with counting("footprints", "products") as progress:
-        made = footprints(found.entries, frame, [word.strip() for word in by.split(",") if word.strip()], progress)
+        made = footprints(entries, frame, [word.strip() for word in by.split(",") if word.strip()], progress)
     if not made.footprints:
         raise NotFoundError(
             f"no product of {month_spans(found.months)} states requests or tokens for all of its work; "
@@ -80,13 +80,15 @@ def _frame(found: Chosen, ids: tuple[str, ...], energy: str, as_of: str | None) 
     """What all footprints have in common."""
     from carbon.core.time import isoformat, to_us
     from carbon.exports.pact import Company, Frame
+    from carbon.ledger.newest import newest
 
-    settings = found.settings
-    recorded = found.ledger.postings(as_of)["recorded_at"].iloc[-1]
+    settings, recorded = found.settings, newest(found.ledger, as_of).recorded_at
+    if recorded is None:
+        raise NotFoundError("the ledger has no entries yet (or had none then); run `carbon account` first")
     return Frame(
         Company(settings.text("entity.name"), ids),
         found.months,
-        isoformat(to_us(recorded.to_pydatetime())),
+        isoformat(to_us(recorded)),
         energy,
         settings.draws,
         country_of(settings),

@@ -190,9 +190,7 @@ def print_month(
     booked, ledger = Ledger(settings.path("ledger.path")), ledger_of(settings, restated=restated)
     wanted = period or last_month(settings, as_of, restated=restated)
     draws = settings.draws
-    entry = ("entry",) if booked.closed().number else ()  # else no reversal stands beside what it takes back
-    names = (*columns_of(by or []), *entry, *draws.needs)
-    entries = ledger.live(as_of, months_of(wanted), names, coded=True)
+    entries = ledger.live(as_of, months_of(wanted), columns_of(booked, draws, by or []), coded=True)
     default_memory_pool().release_unused()  # what reading took is not held beside what the report takes
     told = booked.findings(months_of(wanted), as_of)
     told_of_months = [] if restated else month_notes(booked, months_of(wanted), as_of, energy, hardware)

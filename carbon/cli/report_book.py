@@ -14,6 +14,7 @@ from carbon.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     import pandas as pd
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from carbon.config import Settings
     from carbon.exports.report_book import Content
     from carbon.exports.workbook import Properties
+    from carbon.ledger.delta import Head
     from carbon.ledger.restated import Restated
     from carbon.ledger.store import Ledger
     from carbon.report.ranges import Draws
@@ -49,9 +51,12 @@ def leave_book(
     output: Path | None, restated: bool,
 ) -> None:  # fmt: skip
     """Write the report of a period to a new XLSX file. Raises what the report raises, and what a new file does."""
+    import pandas as pd
+
     from carbon.cli.report import last_month
     from carbon.exports.report_book import report_book
     from carbon.exports.workbook import write_book
+    from carbon.ledger.newest import newest
     from carbon.ledger.store import Ledger
     from carbon.report.monthly import months_of, nothing_posted
 
@@ -60,18 +65,18 @@ def leave_book(
         ledger = booked.restated() if restated else booked
         months = months_of(period or last_month(settings, as_of, restated=restated))
         asked = _Asked(settings, booked, ledger, months, *bases, as_of, draws)
-        postings = booked.postings(as_of)
-        if postings.empty:
-            raise nothing_posted(months, postings["posting"])
-        posting = postings.iloc[-1]
+        posting = newest(booked, as_of)
+        if posting.recorded_at is None:
+            raise nothing_posted(months, pd.Series(dtype="str"))
         sheets = report_book(_content(asked, by, posting))
         with counting("writing", "rows") as progress:
-            write_book(file, sheets, _properties(asked, posting), progress)
+            write_book(file, sheets, _properties(asked, posting.recorded_at), progress)
 
 
-def _content(asked: _Asked, by: Sequence[str], posting: pd.Series) -> Content:
+def _content(asked: _Asked, by: Sequence[str], posting: Head) -> Content:
     from carbon.exports.report_book import Content, words_of
     from carbon.ledger.cited import cited, factors
+    from carbon.report.console import columns_of
     from carbon.report.intensity import intensities
     from carbon.report.monthly import report, scope2_by_method, statement
 
@@ -79,7 +84,8 @@ def _content(asked: _Asked, by: Sequence[str], posting: pd.Series) -> Content:
     words = words_of(by)
     told_apart = [*words, *({"activity"} - set(words))]  # hardware that nobody used from that of no work
     frame = report(asked.ledger, asked.months, told_apart, *bases, asked.as_of, **asked.draws._asdict())
-    entries = asked.ledger.live(asked.as_of, asked.months)
+    names = [*columns_of(asked.booked, asked.draws, words)]
+    entries = asked.ledger.live(asked.as_of, asked.months, names, coded=True)
     months, drivers = _drivers(asked)
     return Content(
         frame, words, scope2_by_method(entries), intensities(entries, (), *bases),
@@ -89,11 +95,11 @@ def _content(asked: _Asked, by: Sequence[str], posting: pd.Series) -> Content:
     )  # fmt: skip
 
 
-def _properties(asked: _Asked, posting: pd.Series) -> Properties:
+def _properties(asked: _Asked, posted: datetime) -> Properties:
     """What the document says of itself; it is dated by the ledger's last posting, so that it can be made again."""
     from carbon.exports.workbook import Properties
 
-    made = posting["recorded_at"].to_pydatetime().replace(tzinfo=None, microsecond=0)
+    made = posted.replace(tzinfo=None, microsecond=0)
     return Properties(_title(asked), asked.settings.text("entity.name"), f"carbon {__version__}", made)
 
 
@@ -104,7 +110,7 @@ def _title(asked: _Asked) -> str:
     return f"Emissions of {entity}{', ' if entity else ''}{month_spans(asked.months)}"
 
 
-def _lead(asked: _Asked, posting: pd.Series) -> list[str]:
+def _lead(asked: _Asked, posting: Head) -> list[str]:
     from carbon.report.monthly import statement_label
 
     booked = "each month with what was posted later about it" if asked.restated else "each month as it is booked"
@@ -112,11 +118,11 @@ def _lead(asked: _Asked, posting: pd.Series) -> list[str]:
     return [
         _title(asked),
         f"{statement_label(asked.energy, asked.hardware)}; {booked}",
-        f"{known}: posting {posting['posting']} of {posting['recorded_at']:%Y-%m-%d %H:%M:%S} UTC, {posting['digest'][:16]}",
+        f"{known}: posting {posting.posting} of {posting.recorded_at:%Y-%m-%d %H:%M:%S} UTC, {posting.digest[:16]}",
     ]
 
 
-def _notes(asked: _Asked, entries: pd.DataFrame, frame: pd.DataFrame, posting: pd.Series) -> list[tuple[str, object]]:
+def _notes(asked: _Asked, entries: pd.DataFrame, frame: pd.DataFrame, posting: Head) -> list[tuple[str, object]]:
     """About what, and what is to be known."""
     from carbon.report.monthly import month_spans, statement_label
 
@@ -125,7 +131,7 @@ def _notes(asked: _Asked, entries: pd.DataFrame, frame: pd.DataFrame, posting: p
         ("entity", asked.settings.text("entity.name")), ("months", month_spans(frame["month"])),
         ("statement", statement_label(asked.energy, asked.hardware)),
         ("read", "as restated" if asked.restated else "as booked"), ("as of", asked.as_of or "the last posting"),
-        ("posting", int(posting["posting"])), ("posted at, UTC", posting["recorded_at"]), ("head digest", posting["digest"]),
+        ("posting", posting.posting), ("posted at, UTC", posting.recorded_at), ("head digest", posting.digest),
         ("carbon", __version__), ("total, low end of 95 %, kgCO2e", low), ("total, high end of 95 %, kgCO2e", high),
         ("draws", frame.attrs["draws"]), ("seed", frame.attrs["seed"]), ("generator", frame.attrs["generator"]),
     ]  # fmt: skip
@@ -140,7 +146,7 @@ def _said(asked: _Asked, entries: pd.DataFrame, frame: pd.DataFrame) -> list[tup
     from carbon.report.settledness import MOVED, movement, settled, settled_notes
 
     bases, booked = (asked.energy, asked.hardware), asked.booked
-    moved = movement(asked.ledger.entries(asked.as_of, asked.months, MOVED), *bases)
+    moved = movement(asked.ledger.entries(asked.as_of, asked.months, MOVED, coded=True), *bases)
     absent = set(asked.months) - set(frame["month"])
     told = {
         "months": [f"not in the ledger: {month_spans(absent)}"] if absent else [],
@@ -160,8 +166,9 @@ def _said(asked: _Asked, entries: pd.DataFrame, frame: pd.DataFrame) -> list[tup
 def _fleet(asked: _Asked) -> pd.DataFrame | str:
     """The balance of own hardware for the months, or why there is none."""
     from carbon.embodied import hardware_balance
+    from carbon.ledger.newest import newest
 
-    if asked.as_of and len(asked.booked.postings(asked.as_of)) < len(asked.booked.postings()):
+    if asked.as_of and newest(asked.booked, asked.as_of).posting < newest(asked.booked).posting:
         return f"The balance is that of today's inputs: none as of {asked.as_of}, since more was posted later."
     try:
         balance, _ = hardware_balance(asked.settings, now())
@@ -177,8 +184,8 @@ def _drivers(asked: _Asked) -> tuple[tuple[str, str], pd.DataFrame | str]:
     from carbon.core.time import month_number, month_text
     from carbon.report.drivers import drivers
 
-    posted = asked.ledger.live(asked.as_of, asked.months, ("period",))["period"]
-    last = str(posted.max())
+    posted = asked.ledger.live(asked.as_of, asked.months, ("period",), coded=True)["period"]
+    last = max(posted.unique().tolist())
     months = (month_text(month_number(last) - 1), last)
     nodes, _ = register_of(asked.settings)
     try:

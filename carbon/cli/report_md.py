@@ -23,6 +23,8 @@ def leave_page(
 ) -> None:  # fmt: skip
     """Write the report of a period as Markdown to standard output or a new file. Raises what the report raises."""
     from carbon.cli.report import label_of, ledger_of
+    from carbon.ledger.store import Ledger
+    from carbon.report.console import columns_of
     from carbon.report.markdown import markdown
     from carbon.report.monthly import months_of, report, scope2_by_method, statement
     from carbon.report.settledness import MOVED, movement, settled, settled_notes
@@ -30,10 +32,11 @@ def leave_page(
 
     ledger, months = ledger_of(settings, restated=restated), months_of(period)
     frame = report(ledger, months, by, *bases, as_of, **settings.draws._asdict())
-    entries = ledger.live(as_of, months)
+    names = columns_of(Ledger(settings.path("ledger.path")), settings.draws, by)
+    entries = ledger.live(as_of, months, names, coded=True)
     label = label_of(*bases, restated=restated, as_of=as_of)
     waiting = settled_notes(
-        settled(entries, *bases, settings.draws), movement(ledger.entries(as_of, months, MOVED), *bases)
+        settled(entries, *bases, settings.draws), movement(ledger.entries(as_of, months, MOVED, coded=True), *bases)
     )
     head = headline(
         frame, label, settings.text("entity.name"), scope2_by_method(entries), settled=waiting,

@@ -48,6 +48,20 @@ class Exact(NamedTuple):
             return Exact(_added(self.parts, group, count), known)
         return Exact(_spelled(self.parts.ravel(), np.tile(group, len(self.parts)), count), known, plain=False)
 
+    def layers(self) -> Floats:
+        """Numbers of one sign that add up to each, column by column; 0 where a sum takes fewer than others. Raises as `sums`."""
+        return _columns([_layered(parts) for parts in self.parts.T.tolist()])
+
+
+def adjoined(several: Sequence[Exact]) -> Exact:
+    """Those of one and then of others: all cut into slices of the same bits again, so that they may be added up."""
+    sizes = [one.parts.shape for one in several]
+    starts = np.cumsum([0, *(width for _, width in sizes)])
+    places = zip(starts.tolist(), sizes, strict=False)
+    group = [np.tile(np.arange(width) + start, height) for start, (height, width) in places]
+    found = exact(np.concatenate([one.parts.ravel() for one in several]), np.concatenate(group), int(starts[-1]))
+    return found._replace(known=np.concatenate([one.known for one in several]))
+
 
 def exact(values: Floats, group: Ints, count: int) -> Exact:
     """Sum of what is known of each group, not rounded; `group` is the number of each value's group, below `count`.
@@ -89,11 +103,26 @@ def _spelled(values: Floats, group: Ints, count: int) -> Floats:
     """Numbers with the exact sum of each group, with a loop."""
     order = np.argsort(group, kind="stable")
     bounds = np.searchsorted(group[order], np.arange(count + 1))
-    found = [_expansion(values[order[low:high]].tolist()) for low, high in pairwise(bounds)]
-    parts = np.zeros((max(map(len, found), default=0), count))
-    for at, numbers in enumerate(found):
-        parts[: len(numbers), at] = numbers
-    return parts
+    return _columns([_expansion(values[order[low:high]].tolist()) for low, high in pairwise(bounds)])
+
+
+def _columns(found: Sequence[Sequence[float]]) -> Floats:
+    """Lists of numbers as columns, filled up with 0."""
+    numbers = np.zeros((max(map(len, found), default=0), len(found)))
+    for at, some in enumerate(found):
+        numbers[: len(some), at] = some
+    return numbers
+
+
+def _layered(parts: Sequence[float]) -> list[float]:
+    """The sum, never rounded up in size, and again of what that leaves, until nothing is left."""
+    found: list[float] = []
+    while left := math.fsum([*parts, *(-number for number in found)]):
+        if not math.isfinite(left):
+            return [left]
+        beyond = math.fsum([*parts, *(-number for number in found), -left])
+        found.append(math.nextafter(left, 0.0) if beyond * math.copysign(1.0, left) < 0 else left)
+    return found
 
 
 def _expansion(values: Sequence[float]) -> list[float]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from carbon.core.errors import UsageError
 from carbon.core.spread import unversioned
+from carbon.report.condensed import entries_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -144,7 +145,7 @@ def uncovered_note(lines: pd.DataFrame) -> str:
         return ""
     energy = total(lacking["energy_kwh"])
     kwh = "" if math.isnan(energy) else f" ({energy:,.6g} kWh)"
-    return f"{len(lacking):,} entries{kwh} have no figure and are not in it"
+    return f"{entries_in(lacking):,} entries{kwh} have no figure and are not in it"
 
 
 def joined(*notes: str) -> str:

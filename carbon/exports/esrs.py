@@ -42,6 +42,8 @@ NOT_INCURRED = (
     "nothing incurred in the period: what the ledger has of it is amortised (hardware acquired before, disposal to come) and in "
     "no disclosure; the reporting entity adds what else the category holds"
 )
+ALIKE = ("period", "scope", "category", "phase", "basis", "zone", "method", "tier", "factor_kind", "factor")
+AMOUNTS = ("energy_kwh", "kgco2e", "biogenic_kgco2")
 _NO_REVENUE = "no net revenue was given: --revenue, or [report] revenue"
 _PRIMARY = "metered energy with measured intensities; everything embodied counts as secondary"
 _COUNTRY = "country"
@@ -75,8 +77,9 @@ def esrs(
     """The lines of E1-6 of live entries of some months (`YYYY-MM`), unrounded: tCO2e, % or text, columns COLUMNS.
 
     `comparative` holds live entries of the same months a year before and `base` those of the base year, as the ledger has
-    them now, with all restatements. `country_of` gives the country of a grid zone. A value is missing where it is not
-    known. Raises NotFoundError for months without Scope 2 on one of the energy bases.
+    them now, with all restatements; all may be condensed by ALIKE (carbon.report.condensed). `country_of` gives the country
+    of a grid zone. A value is missing where it is not known. Raises NotFoundError for months without Scope 2 on one of the
+    energy bases.
     """
     revenue, countries = revenue or Revenue(), country_of or {}
     now, then, base_year = (

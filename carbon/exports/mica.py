@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from datetime import date
 
 COLUMNS = ("field", "class", "required", "name", "unit", "value", "reported", "note")
+ALIKE = ("period", "scope", "phase", "basis", "node", "activity", "method", "factor_kind", "factor")
+AMOUNTS = ("energy_kwh", "kgco2e")
+APART = ("disposal",)  # the mass of each is reckoned by itself
 CONSENSUS = ("chain",)
 THRESHOLD_KWH = 500_000.0
 RECYCLED = "weee-recycling"
@@ -61,7 +64,7 @@ class Disclosure(NamedTuple):
 
 
 def mica(entries: pd.DataFrame, months: Sequence[str], told: Disclosure | None = None) -> pd.DataFrame:
-    """Fields S.1 to S.36 and S.8x of live entries of some months (`YYYY-MM`), columns COLUMNS.
+    """Fields S.1 to S.36 and S.8x of live entries of some months (`YYYY-MM`), columns COLUMNS; they may be condensed by ALIKE.
 
     `value` is the unrounded number, `reported` what the form takes: a number rounded to its format, a date, or text; empty
     where it is not known, and `note` says by whom it is to be filled in. `required`: mandatory fields, and supplementary
@@ -103,7 +106,8 @@ class _Chain(NamedTuple):
         of_chain = entries["activity"].isin(list(told.consensus))
         lines = statement(entries, "location", "amortised")
         market = entries[of_chain & (entries["basis"] == "market")]
-        nodes = set(entries.loc[of_chain, "node"]) - set(entries.loc[~of_chain & (entries["phase"] == "use"), "node"])
+        others = entries.loc[~of_chain & (entries["phase"] == "use"), "node"]
+        nodes = set(entries.loc[of_chain, "node"].unique()) - set(others.unique())
         ours = of_chain[lines.index]
         return cls(lines[ours], market, lines[~ours], disposed(entries[entries["node"].isin(nodes)]))
 

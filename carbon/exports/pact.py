@@ -20,15 +20,17 @@ from carbon.core.errors import UsageError
 from carbon.core.time import isoformat, month_number, month_range_us
 from carbon.exports.common import is_primary, plain, primary_share, ratio, total
 from carbon.exports.pact_model import URN, Json, faults
+from carbon.report.condensed import Condensed, Marks
 from carbon.report.intensity import group_rows, intensities
 from carbon.report.monthly import USUAL_DRAWS, statement, statement_label
-from carbon.report.notes import not_covered
-from carbon.report.ranges import ranges
+from carbon.report.notes import BESIDE, BESIDE_NEEDS, beside, not_covered
+from carbon.report.ranges import TABLE, ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from carbon.core.progress import Told
+    from carbon.ledger.views import Live
     from carbon.report.ranges import Draws
 
 SPEC_VERSION = "3.0.0"
@@ -40,6 +42,11 @@ FLAT = (
     "period_start", "period_end", "validity_end", "boundary", "comment",
 )  # fmt: skip
 UNITS = {"request": ("g_per_request", "requests"), "1,000 tokens": ("g_per_1000_tokens", "tokens")}
+_ALIKE = (
+    "period", "node", "zone", "product", "model", "mode", "activity", "phase", "basis", "method", "tier", "factor_kind", "factor",
+    "status", "gsd2",
+)  # fmt: skip
+_AMOUNTS = ("energy_kwh", "requests", "tokens", "kgco2e", "biogenic_kgco2")
 _GRAMS_PER_KG = 1000.0
 _NOT_IN_IT = (
     "Nothing that has a figure was left out, which is the percentage. {} "
@@ -51,6 +58,13 @@ _ALLOCATION = (
     "Energy as metered or modelled for each interval of work; hardware by the energy of the work that it did in the month; "
     "requests and tokens as the workload states them."
 )
+
+
+def condensed(ledger: Live, draws: Draws, energy: str = "location") -> Condensed:
+    """A ledger of which live entries are told as `pact` needs them: energy_kwh [kWh], kgco2e [kg], many times fewer."""
+    tables = (TABLE,) if draws.needs else ()
+    marks = Marks((*BESIDE, *tables), (*BESIDE_NEEDS, *draws.needs), lambda one: draws.marked(beside(one, energy)))
+    return Condensed(ledger, _ALIKE, _AMOUNTS, marks=marks)
 
 
 class Company(NamedTuple):
@@ -107,13 +121,14 @@ def pact(
 ) -> Found:
     """Footprints [kgCO2e] of each product of live entries, per request and per thousand tokens, in a fixed order.
 
-    `by` holds words of BY. The same ledger gives the same bytes: ids are made of the content, `created` is the time of the
-    newest posting. `progress` is told the products done, and how many there are.
+    Entries may be those of `condensed`. `by` holds words of BY. The same ledger gives the same bytes: ids are made of the
+    content, `created` is the time of the newest posting. `progress` is told the products done, and how many there are.
     Raises UsageError for another word, a company without a name, an id that is no URN.
     """
     words = _words(by)
     _check_company(frame.company)
     lines = statement(entries, frame.energy, "amortised")
+    lines = lines if set(BESIDE) <= set(lines) else beside(lines, frame.energy)
     table = intensities(entries, words, frame.energy, "amortised")
     found = Found([], [])
     products = _products(lines, words, frame)

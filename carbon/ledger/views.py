@@ -53,6 +53,14 @@ class Dated(Live, Protocol):
 
 
 @runtime_checkable
+class Pinnable(Protocol):
+    """Something with months that can be held as it is now, and then be read month by month."""
+
+    def pinned(self) -> Dated:
+        """The same, whatever is posted while it is read."""
+
+
+@runtime_checkable
 class Spread(Protocol):
     """Something that tells the tables of uncertainty that its postings were reckoned with."""
 

@@ -116,9 +116,9 @@ def _causes(facts: Facts) -> pd.DataFrame:
     if facts.postings["cause"].isna().all():
         return pd.DataFrame(columns=_CAUSES)
     needed = ("posting", "recorded_at", "period", "basis", "kgco2e", "cause", "reason")
-    entries = facts.view.entries(facts.wish.as_of, facts.months, needed)
+    entries = facts.view.entries(facts.wish.as_of, facts.months, needed, coded=True)
     bases = [facts.wish.energy, facts.wish.hardware, "either"]
-    some = entries[entries["basis"].isin(bases) & entries["cause"].notna() & (entries["cause"].astype("str") != "")]
+    some = entries[entries["basis"].isin(bases) & entries["cause"].notna() & (entries["cause"] != "")]
     some = some[some["posting"] > entries["posting"].min()]
     rows = []
     if len(some):

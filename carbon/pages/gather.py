@@ -13,6 +13,8 @@ from carbon.core.time import month_number, month_text
 from carbon.ledger.store import Ledger
 from carbon.pages.model import unit_for
 from carbon.report.asked import asked
+from carbon.report.condensed import by_month
+from carbon.report.fold import stacked
 from carbon.report.groups import numbered
 from carbon.report.monthly import ENERGY, GROUPINGS, HARDWARE, groupings, report, statement
 from carbon.report.ranges import Draws, ranges
@@ -130,7 +132,7 @@ def gather(settings: Settings, wish: Wish, now: datetime) -> Facts:
     summed = cells(found.lines, [*(words or USUAL), *({"activity"} - set(words))])
     past = pd.concat([_past(view, [month for month in trend if month not in found.months], wish), summed])
     gaps = [month for month in trend if not (past["month"] == month).any()]
-    postings = booked.entries(wish.as_of, None, _TOLD, coded=True).drop_duplicates().sort_values("posting")
+    postings = _postings(booked, wish.as_of)
     moved = _movement(view, wish, found.months) if postings["cause"].eq(SETTLING).any() else NOT_MOVED
     return Facts(
         wish._replace(by=words), settings, now, booked, view, postings, found.months, trend, found.entries, found.lines, frame,
@@ -166,15 +168,24 @@ def known_sum(values: pd.Series) -> float:
 
 def _past(view: Ledger | Restated, trend: Sequence[str], wish: Wish) -> pd.DataFrame:
     """Other months of the trend as cells of their statement; without those that have Scope 2 on the other basis alone."""
-    entries = view.live(wish.as_of, trend, _PAST, coded=True)
+    return pd.concat([_past_cells(entries, wish) for entries in by_month(view, wish.as_of, trend, _PAST)])
+
+
+def _past_cells(entries: pd.DataFrame, wish: Wish) -> pd.DataFrame:
     other = ENERGY[1 - ENERGY.index(wish.energy)]
     posted = {basis: entries.loc[entries["basis"] == basis, "period"].unique().tolist() for basis in ENERGY}
     lacking = set(posted[other]) - set(posted[wish.energy])
     return cells(statement(entries[~entries["period"].isin(lacking)], wish.energy, wish.hardware))
 
 
+def _postings(booked: Ledger, as_of: str | None) -> pd.DataFrame:
+    """What postings tell of themselves, each set once, the newest last."""
+    told = [entries.drop_duplicates() for _, entries in booked.each_month(as_of, columns=_TOLD)]
+    return stacked(told).drop_duplicates().sort_values("posting", kind="stable")
+
+
 def _movement(view: Ledger | Restated, wish: Wish, months: Sequence[str]) -> Movement:
-    return movement(view.entries(wish.as_of, months, MOVED), wish.energy, wish.hardware)
+    return movement(view.entries(wish.as_of, months, MOVED, coded=True), wish.energy, wish.hardware)
 
 
 def _by_basis(entries: pd.DataFrame, draws: Draws) -> dict[str, Figure]:

@@ -37,7 +37,7 @@ def asked(
     months = months_of(period)
     entries = ledger.live(as_of=as_of, periods=months)
     if entries.empty:
-        raise nothing_posted(months, ledger.live(as_of=as_of)["period"])
+        raise nothing_posted(months, ledger.live(as_of=as_of, columns=("period",), coded=True)["period"])
     require_energy_basis(entries, energy)
     lines = statement(entries, energy, hardware)
     if lines.empty:

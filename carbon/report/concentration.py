@@ -17,6 +17,7 @@ import pandas as pd
 from carbon.core.errors import UsageError
 from carbon.core.sums import sums_by
 from carbon.report.asked import asked
+from carbon.report.condensed import Condensed
 from carbon.report.monthly import month_spans
 
 if TYPE_CHECKING:
@@ -66,7 +67,20 @@ def concentration(
     Raises UsageError for a word that is none, NotFoundError for months that the ledger has no statement of.
     """
     words = words_of(by)
-    return table_of(asked(ledger, period, energy, hardware, as_of).lines, words)
+    return table_of(lines_by(ledger, words, period, energy, hardware, as_of), words)
+
+
+def lines_by(
+    ledger: Live,
+    words: Sequence[str],
+    period: str | Iterable[str],
+    energy: str = "location",
+    hardware: str = "amortised",
+    as_of: datetime | str | None = None,
+) -> pd.DataFrame:
+    """Rows by some words of WORDS whose emissions [kg] add up to those of a statement's lines. Raises as `concentration`."""
+    few = Condensed(ledger, ("period", "basis", *words), ("kgco2e",))
+    return asked(few, period, energy, hardware, as_of).lines
 
 
 def table_of(lines: pd.DataFrame, words: Sequence[str]) -> pd.DataFrame:
@@ -96,7 +110,7 @@ def concentration_curve(
     words = words_of(by)
     if len(words) > 1:
         raise UsageError(f"a curve is by one word, not by {', '.join(words)}; ask for one after the other")
-    return curve(units_of(asked(ledger, period, energy, hardware, as_of).lines, words[0]).kgco2e)
+    return curve(units_of(lines_by(ledger, words, period, energy, hardware, as_of), words[0]).kgco2e)
 
 
 def words_of(by: str | Iterable[str]) -> list[str]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from carbon.core.findings import Finding, Kind
-    from carbon.ledger.views import Live
+    from carbon.ledger.views import Closable, Live
     from carbon.report.glance import Change
     from carbon.report.ranges import Draws
     from carbon.report.settledness import Movement
@@ -43,10 +43,11 @@ USUAL_GROUPINGS = ("zone", "product")
 _ONLY_ASKED = ("end", "operator", "boundary")
 
 
-def columns_of(by: Iterable[str] = ()) -> list[str]:
-    """What `print_report` and its notes need of entries that are read before, grouped by some words."""
+def columns_of(booked: Closable, draws: Draws, by: Iterable[str] = ()) -> list[str]:
+    """What `print_report` and its notes need of entries of a ledger that are read before, grouped by some words."""
     words = set(by)
-    return [name for name in SHOWN if name not in _ONLY_ASKED or name in words]
+    entry = ("entry",) if booked.closed().number else ()  # else no reversal stands beside what it takes back
+    return [*(name for name in SHOWN if name not in _ONLY_ASKED or name in words), *entry, *draws.needs]
 
 
 def print_report(

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
-from carbon.core.sums import Exact, exact
+from carbon.core.sums import Exact, adjoined, exact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,6 +39,8 @@ class Folded(NamedTuple):
 
     def take(self, places: Ints) -> Folded:
         """The rows at some places, each once."""
+        if len(places) == len(self.entries):
+            return self
         sums = (one.take(places) for one in (self.energy, self.kilograms))
         return Folded(self.heads.iloc[places].reset_index(drop=True), self.entries[places], *sums)
 
@@ -82,6 +85,46 @@ def alike(lines: pd.DataFrame, names: Sequence[str], *more: Ints) -> tuple[Ints,
     member = np.empty(count, np.int64)
     member[row] = np.arange(len(row))
     return row, member
+
+
+def joined(several: list[Folded]) -> Folded:
+    """The rows of one, then those of others: of months that were folded one after the other, with sums as exact as before.
+
+    `several` is emptied, so that none is held twice.
+    """
+    some = [one for one in several if len(one.heads)] or several[:1]
+    several.clear()
+    if len(some) == 1:
+        return some[0]
+    heads, entries, energy, kilograms = map(list, zip(*some, strict=True))
+    some.clear()
+    return Folded(
+        _taken(stacked, heads), _taken(np.concatenate, entries), _taken(adjoined, energy), _taken(adjoined, kilograms)
+    )
+
+
+def _taken(join: Callable[[list[Any]], Any], parts: list[Any]) -> Any:
+    found = join(parts)
+    parts.clear()
+    return found
+
+
+def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables of the same columns below each other, text that is coded in one coded in all.
+
+    They are emptied column by column, so that none is held twice.
+    """
+    some = [frame for frame in frames if len(frame)] or list(frames[:1])
+    if len(some) == 1:
+        return some[0].reset_index(drop=True)
+    return pd.DataFrame({name: _stacked([frame.pop(name) for frame in some]) for name in [*some[0]]}, copy=False)
+
+
+def _stacked(columns: Sequence[pd.Series]) -> pd.Series:
+    if not any(isinstance(one.dtype, pd.CategoricalDtype) for one in columns):
+        return pd.concat(columns, ignore_index=True)
+    coded = [one.astype("category") for one in columns]
+    return pd.Series(union_categoricals([one.cat.set_categories(one.cat.categories.astype("str")) for one in coded]))
 
 
 def _places(column: pd.Series) -> tuple[NDArray[np.integer[Any]], int]:

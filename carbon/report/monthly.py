@@ -12,7 +12,8 @@ from carbon.core.schema import columns
 from carbon.core.sums import sum_of
 from carbon.core.time import month_number, month_text, parse_period
 from carbon.ledger.views import Spread
-from carbon.report.fold import fold
+from carbon.report.condensed import by_month
+from carbon.report.fold import fold, joined, stacked
 from carbon.report.groups import numbered
 from carbon.report.normals import GENERATOR
 from carbon.report.ranges import BEHIND, TABLE, Draws, ranges_of
@@ -20,7 +21,7 @@ from carbon.report.rolling import rolled
 from carbon.report.shares import provisional_shares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -84,15 +85,22 @@ def report(
     if rolling is not None:
         ledger = rolled(cast("Dated", ledger), rolling, months, as_of, (*needed, "start", "end"))
         months = ledger.span.months
-    entries = ledger.live(as_of=as_of, periods=months, columns=needed, coded=True)
-    if entries.empty:
+    bases, folded = [], []
+    for rows in map(_folder(words, drawn), by_month(ledger, as_of, months, needed)):
+        bases.append(rows.heads[["period", "basis"]].drop_duplicates())
+        folded.append(rows.take(statement(rows.heads, energy, hardware).index.to_numpy()))
+    posted = stacked(bases)
+    if posted.empty:
         raise nothing_posted(months, ledger.live(as_of=as_of, columns=("period",), coded=True)["period"])
-    folded = fold(drawn.marked(entries), _folded_by(words, drawn))
-    require_energy_basis(folded.heads, energy)
-    rows = statement(folded.heads, energy, hardware).index.to_numpy()
-    if not len(rows):
-        raise nothing_on_basis(months, folded.heads, energy, hardware)
-    return _summary(folded.take(rows), words, drawn)
+    require_energy_basis(posted, energy)
+    if not any(len(rows.heads) for rows in folded):
+        raise nothing_on_basis(months, posted, energy, hardware)
+    return _summary(joined(folded), words, drawn)
+
+
+def _folder(by: Sequence[str], draws: Draws) -> Callable[[pd.DataFrame], Folded]:
+    """What folds entries for a report by some words."""
+    return lambda entries: fold(draws.marked(entries), _folded_by(by, draws))
 
 
 def kept_tables(ledger: Live) -> Spreads:
@@ -159,7 +167,7 @@ def summarise(lines: pd.DataFrame, by: Sequence[str] = (), draws: Draws = USUAL_
     where no entry has any, emissions where no figure covers any; a range where an entry has no `gsd2`. What is not
     covered has rows of its own. `attrs` tell the draws, their seed and generator, and the range of the whole [kg].
     """
-    return _summary(fold(draws.marked(lines), _folded_by(by, draws)), by, draws)
+    return _summary(_folder(by, draws)(lines), by, draws)
 
 
 def _folded_by(by: Sequence[str], draws: Draws) -> list[str]:

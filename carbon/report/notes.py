@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from carbon.core.findings import NOTE, WARNING, Finding
+from carbon.core.sums import sum_of
 from carbon.ledger.entries import standing
 from carbon.report.groups import numbered
 from carbon.report.monthly import statement
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _PLACE = ["period", "start", "node", "zone", "product", "model", "mode", "activity", "status"]
 _WORK = _PLACE[:-1]  # market-based lines settle apart from what hangs on their energy
+BESIDE = {"upstream_beside": "upstream", "losses_beside": "losses"}
+BESIDE_NEEDS = (*_WORK, "phase", "basis")
 _READ = (*_PLACE, "phase", "basis", "energy_kwh", "kgco2e", "factor_kind", "factor")
 _NO_GRID = "{} of the energy has no grid data: its emissions are in no line"
 _NO_UPSTREAM = "{} of the energy has no upstream figure: not covered, not zero"
@@ -89,14 +92,16 @@ def _gaps(entries: pd.DataFrame, hardware: str) -> list[str]:
     kinds = " and ".join(sorted(market.loc[fallback, "factor_kind"].unique()))
     takes, covered = lines["energy_kwh"].notna(), lines["kgco2e"].notna()
     energy = takes & (lines["phase"] == "use")
-    use, total = energy & covered, lines.loc[energy, "energy_kwh"].sum()
+    use, total = energy & covered, sum_of(lines.loc[energy, "energy_kwh"].to_numpy(np.float64))
     lifecycle, place = lines["factor_kind"] == "lifecycle", numbered(lines, _PLACE)[0]
     found = [
         _share(lines, energy & ~covered, total, _NO_GRID, _IMPORT),
         _hardware(lines.loc[~covered & ~takes, ["phase", "node"]]),
         _share(lines, use & ~_beside(lines, place, "upstream") & ~lifecycle, total, _NO_UPSTREAM, _ADD_LIFECYCLE),
         _share(lines, use & ~_beside(lines, place, "losses"), total, _NO_LOSSES, _ADD_RATE),
-        _share(market, fallback, market["energy_kwh"].sum(), _NO_RESIDUAL % kinds, _ADD_RESIDUAL),
+        _share(
+            market, fallback, sum_of(market["energy_kwh"].to_numpy(np.float64)), _NO_RESIDUAL % kinds, _ADD_RESIDUAL
+        ),
         _share(lines, use & lifecycle, total, _LIFECYCLE),
         _share(lines, use & _says(lines["factor"], "/for "), total, _COUNTRY),
     ]
@@ -104,19 +109,27 @@ def _gaps(entries: pd.DataFrame, hardware: str) -> list[str]:
 
 
 def not_covered(lines: pd.DataFrame) -> list[str]:
-    """What of a statement's lines no figure covers, a phrase each: which phase, of which share of the energy [kWh], where."""
+    """What of a statement's lines no figure covers, a phrase each: which phase, of which share of the energy [kWh], where.
+
+    Lines have the columns of `beside`.
+    """
     covered, lifecycle = lines["kgco2e"].notna(), lines["factor_kind"] == "lifecycle"
-    energy, place = (lines["phase"] == "use") & lines["energy_kwh"].notna(), numbered(lines, _WORK)[0]
-    use, total = energy & covered, lines.loc[energy, "energy_kwh"].sum()
-    alone = {
-        "use": energy & ~covered,
-        "upstream": use & ~_beside(lines, place, "upstream") & ~lifecycle,
-        "losses": use & ~_beside(lines, place, "losses"),
-    }
+    energy = (lines["phase"] == "use") & lines["energy_kwh"].notna()
+    use, total = energy & covered, sum_of(lines.loc[energy, "energy_kwh"].to_numpy(np.float64))
+    upstream, losses = (lines[name] for name in BESIDE)
+    alone = {"use": energy & ~covered, "upstream": use & ~upstream & ~lifecycle, "losses": use & ~losses}
     found = [_share(lines, some, total, f"{phase} of {{}} of the energy") for phase, some in alone.items()]
     rest = lines[lines["kgco2e"].isna() & (lines["phase"] != "use")]
     hardware = sorted(set(rest.loc[rest["energy_kwh"].isna(), "phase"]) - {"upstream", "losses"})
     return [*(phrase for phrase in found if phrase), *(f"{phase} of some hardware" for phase in hardware)]
+
+
+def beside(entries: pd.DataFrame, energy: str = "location", hardware: str = "amortised") -> pd.DataFrame:
+    """Live entries with the columns BESIDE: whether a line of that phase and of the statement stands beside each."""
+    place = numbered(entries, _WORK)[0]
+    mine = entries["basis"].isin([energy, hardware, "either"]).to_numpy(bool)
+    flags = {name: np.bincount(place, mine & (entries["phase"] == phase))[place] > 0 for name, phase in BESIDE.items()}
+    return entries.assign(**flags)
 
 
 def range_note(frame: pd.DataFrame) -> str:
@@ -215,7 +228,7 @@ def _hardware(uncovered: pd.DataFrame) -> str:
 
 def _share(lines: pd.DataFrame, some: pd.Series, total: float, text: str, mend: str = "") -> str:
     """A fact of some lines' share of the energy, their zones, and how to mend it; "" where nothing is concerned."""
-    share = lines.loc[some, "energy_kwh"].sum() / total if total else 0.0
+    share = sum_of(lines.loc[some, "energy_kwh"].to_numpy(np.float64)) / total if total else 0.0
     if not share:
         return ""
     zones = sorted(lines.loc[some, "zone"].unique())

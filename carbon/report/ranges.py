@@ -108,7 +108,9 @@ def ranges_of(lines: pd.DataFrame, kilograms: Exact, group: Ints, count: int, dr
     used = np.flatnonzero(covered & stated)
     low, high = (np.full(count + 1, np.nan) for _ in range(2))
     if len(used):
-        cells = _cells(lines[["node", *_behind(lines)]].iloc[used], group[used], kilograms.take(used), draws)
+        if len(used) < len(group):  # taking all of them would double them
+            lines, group, kilograms = lines.iloc[used], group[used], kilograms.take(used)
+        cells = _cells(lines[["node", *_behind(lines)]], group, kilograms, draws)
         first = np.flatnonzero(np.diff(cells.group, prepend=-1))
         central = np.append(sums_by(cells.kg, cells.group, count)[cells.group[first]], sum_of(cells.kg))
         below, above = _deviations(cells, first, draws)

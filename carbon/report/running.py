@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from carbon.core.errors import UsageError
-from carbon.core.sums import sum_of, sums_by
-from carbon.core.time import DAY_US, from_us, isoformat, month_number, month_range_us, us_of
+from carbon.core.sums import adjoined, exact, sum_of
+from carbon.core.time import DAY_US, cell_of, from_us, isoformat, month_number, month_range_us, month_text, us_of
 from carbon.report.cells import round_numbers
+from carbon.report.condensed import by_month
+from carbon.report.fold import stacked
 from carbon.report.monthly import months_of, require_energy_basis, statement
 from carbon.report.plot import chart
-from carbon.report.rolling import LEAN, Span, entries_from, nothing_in, parse_length, pieces, span_to, window_end
+from carbon.report.rolling import Span, nothing_in, parse_length, pieces, span_to, window_end
 from carbon.report.shares import provisional_shares
 
 if TYPE_CHECKING:
@@ -23,13 +25,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from carbon.core.sums import Exact
     from carbon.ledger.views import Dated
     from carbon.report.rolling import Rolled
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
 USUAL_DAYS, MOST_DAYS = 30, 3660
 SHOWN = ("day", "energy_kwh", "kgco2e", "provisional_share")
+_NEEDED = ("period", "start", "end", "basis", "energy_kwh", "kgco2e", "status")
 _UNITS = (("tCO2e", 1e4, 1e-3), ("kgCO2e", 10.0, 1.0), ("gCO2e", 0.0, 1e3))  # name, from so many kg, per kg
 
 
@@ -68,13 +73,18 @@ def daily(
     end = window_end(ledger, months_of(period) if period else (), as_of)
     spans = [span_to(end - back * DAY_US, length) for back in reversed(range(days))]
     whole = Span(spans[0].start_us, end)
-    entries = entries_from(ledger, whole.start_us, as_of, LEAN)
-    inside = entries[(us_of(entries["end"]) > whole.start_us) & (us_of(entries["start"]) < end)]
-    require_energy_basis(inside, energy)
-    lines = statement(inside, energy, hardware)
-    if lines.empty:
+    first = month_text(int(cell_of(np.array([whole.start_us]), "month")[0]))
+    months = [month for month in ledger.months() if month >= first]
+    edges = np.unique(np.array(spans).ravel())
+    bases, parts = [], []
+    for entries in by_month(ledger, as_of, months, _NEEDED):
+        inside = entries[(us_of(entries["end"]) > whole.start_us) & (us_of(entries["start"]) < end)]
+        bases.append(inside[["period", "basis"]].drop_duplicates())
+        parts.append(_exactly(statement(inside, energy, hardware), edges))
+    require_energy_basis(stacked(bases), energy)
+    if not any(part[0].known.any() for part in parts):
         raise nothing_in(whole, ledger.months())
-    return _table(lines, spans)
+    return _table(_added(parts, len(edges) - 1), edges, spans)
 
 
 def edge_note(found: Rolled, energy: str, hardware: str) -> list[str]:
@@ -116,9 +126,7 @@ def running_chart(frame: pd.DataFrame, rolling: str, width: int, encoding: str =
     )  # fmt: skip
 
 
-def _table(lines: pd.DataFrame, spans: Sequence[Span]) -> pd.DataFrame:
-    edges = np.unique(np.array(spans).ravel())
-    sums = _sums(lines, edges)
+def _table(sums: _Sums, edges: Ints, spans: Sequence[Span]) -> pd.DataFrame:
     totals = [sums.of(*np.searchsorted(edges, np.array(span)).tolist()) for span in spans]
     kept = [(span, total) for span, total in zip(spans, totals, strict=True) if total[0] > 0]
     return pd.DataFrame({
@@ -137,14 +145,20 @@ def _columns(kept: Sequence[tuple[Span, tuple[float, ...]]]) -> Iterator[Floats]
         yield np.array([total[at] for _, total in kept], np.float64)
 
 
-def _sums(lines: pd.DataFrame, edges: NDArray[np.int64]) -> _Sums:
-    """Sums of entries by the cells between edges [us], each nearest to the exact sum of its parts."""
+def _exactly(lines: pd.DataFrame, edges: Ints) -> list[Exact]:
+    """Sums of entries by the cells between edges [us], as _Sums has them, not rounded yet."""
     parts = pieces(lines, edges)
     energy, kilograms = (parts.of(lines[name].to_numpy(np.float64)) for name in ("energy_kwh", "kgco2e"))
     flags = (lines["status"] == "provisional").to_numpy()[parts.row]
     provisional = np.where(np.isnan(kilograms), np.nan, np.where(flags, kilograms, 0.0))
     columns = (np.ones(len(kilograms)), energy, kilograms, provisional)
-    return _Sums(*(sums_by(column, parts.cell, len(edges) - 1) for column in columns))
+    return [exact(column, parts.cell, len(edges) - 1) for column in columns]
+
+
+def _added(months: Sequence[Sequence[Exact]], count: int) -> _Sums:
+    """The sums of several months by cell, each nearest to the exact sum of its parts."""
+    cell = np.tile(np.arange(count), len(months))
+    return _Sums(*(adjoined(parts).by(cell, count).sums() for parts in zip(*months, strict=True)))
 
 
 def _sum_of_known(values: Floats) -> float:

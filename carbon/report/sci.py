@@ -17,6 +17,7 @@ import pandas as pd
 from carbon.core.errors import UsageError
 from carbon.report.asked import asked
 from carbon.report.cells import percent, round_numbers
+from carbon.report.condensed import Condensed
 from carbon.report.intensity import STATED, UNITS, tally
 from carbon.report.monthly import month_spans
 from carbon.report.view import HARDWARE_PHASES
@@ -36,6 +37,8 @@ REFUSED = (
 WRITE_OFF = "write-off"
 SMALL_PHASES = tuple(phase for phase in HARDWARE_PHASES if phase != WRITE_OFF)
 TRAINING = "training"
+_ALIKE = ("period", "phase", "basis", "node", "product", "model", "mode", "activity")
+_AMOUNTS = ("energy_kwh", "requests", "tokens", "kgco2e")
 _GRAMS_PER_KG = 1000.0
 _PER_THOUSAND = 1000.0
 OUTSIDE = {"upstream": "fuel chain and plants", "losses": "grid losses", WRITE_OFF: "write-offs"}
@@ -93,7 +96,7 @@ def sci(
     """
     if energy != "location":
         raise UsageError(REFUSED if energy == "market" else f"{energy!r} is no energy basis of SCI; it takes location")
-    lines = asked(ledger, period, as_of=as_of).lines
+    lines = asked(Condensed(ledger, _ALIKE, _AMOUNTS), period, as_of=as_of).lines
     rows = [row for boundary in (_ALL, _CONSUMER, _PROVIDER) for row in _scores(lines, boundary, total)]
     return pd.DataFrame(rows).sort_values("month", kind="stable", ignore_index=True)
 

@@ -75,6 +75,18 @@ class Shelf:
         return found.astype(dict.fromkeys(text, "category")) if coded else found
 
 
+class Months(Shelf):
+    """Entries that can be read month by month."""
+
+    def pinned(self) -> Months:
+        """The same."""
+        return self
+
+    def months(self) -> list[str]:
+        """Months that have entries, sorted."""
+        return sorted(set(self.frame["period"]))
+
+
 def names() -> st.SearchStrategy[str | None]:
     """Names as a user may write them, and the two ways of having none."""
     return st.sampled_from([None, "", "GB", "DE", "chat", *HOSTILE[:3]])
