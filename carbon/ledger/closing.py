@@ -11,7 +11,6 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from carbon.core.errors import NotFoundError, UsageError
@@ -20,13 +19,14 @@ from carbon.ledger.causes import STOOD
 from carbon.ledger.codes import codes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from carbon.ledger.delta import Head
 
+    Late = Callable[[str, int, int | None], Sequence[Mapping[str, Any]]]
+
 CLOSE, REOPEN = "close", "reopen"
 CLOSING, STATE = "carbon.closing", "carbon.closed"
-LISTED = 20
 
 
 class State(NamedTuple):
@@ -171,21 +171,22 @@ def _adjusted_in(changes: pd.DataFrame, current: pd.DataFrame, state: State) -> 
     return pd.Series(mine, changes.index).map(latest).astype("str")
 
 
-def closing_faults(told: Sequence[Closing], entries: pd.DataFrame) -> Iterator[str]:
-    """What does not hold of closings, the oldest first, and of entries (posting, entry, period, digest) against them."""
-    heads = entries.drop_duplicates("posting").set_index("posting")["digest"]
+def closing_faults(told: Sequence[Closing], heads: Mapping[int, str], late: Late) -> Iterator[str]:
+    """What does not hold of closings, the oldest first, and of entries against them.
+
+    `heads` are the digests of postings; `late` gives the first entries booked in months to one that is closed, by
+    postings from a number to another (None: the newest).
+    """
     before = NEVER
     for one in told:
         yield from _faults(one, before, heads)
         before = one.state
     for one, after in zip(told, [*told[1:], None], strict=True):
-        since = entries[entries["posting"] > one.posting]
-        late = since[(since["period"] <= one.closed) & (since["posting"] <= (after.posting if after else np.inf))]
-        for row in late.head(LISTED).to_dict("records"):
+        for row in late(one.closed, one.posting + 1, after.posting if after else None):
             yield f"posting {row['posting']}, entry {row['entry']}: is booked in {row['period']}, which was closed then"
 
 
-def _faults(one: Closing, before: State, heads: pd.Series) -> Iterator[str]:
+def _faults(one: Closing, before: State, heads: Mapping[int, str]) -> Iterator[str]:
     name = f"closing {one.number} ({one.action} {one.month})"
     if one.number != before.number + 1 or one.previous != before.digest:
         yield f"{name}: does not follow closing {before.number}; what was between is missing, or was changed"

@@ -17,7 +17,7 @@ from carbon.core.parallel import ordered_map
 from carbon.core.schema import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from numpy.typing import NDArray
@@ -30,9 +30,11 @@ _LINES = SCHEMA.names[SCHEMA.get_field_index("start") : SCHEMA.get_field_index("
 LINES = ("period", *_LINES)
 MAY_BE_EMPTY = ("previous", "source")
 NOT_DIGESTED = ("digest", "previous")
+DIGESTED = tuple(name for name in SCHEMA.names if name not in NOT_DIGESTED)
 _PANDAS = {pa.int64(): pd.Int64Dtype()}
 _WHOLE = ("posting", "scope")  # counts that are plain integers where none is empty
 _ID_DIGITS = 6
+_STEP = 1 << 17  # entries of which the text is held at a time
 _ID = re.compile(r"0*([1-9][0-9]*)-0*([1-9][0-9]*)")
 
 
@@ -49,9 +51,9 @@ def normal_entry_id(text: str) -> str:
     return entry_id(int(match[1]), int(match[2]))
 
 
-def entry_ids(posting: int, count: int) -> pa.Array:
-    """Ids of all places of a posting, in order."""
-    places = pc.utf8_lpad(pa.array(np.arange(1, count + 1)).cast(pa.string()), _ID_DIGITS, "0")
+def entry_ids(posting: int, count: int, first: int = 1) -> pa.Array:
+    """Ids of `count` places of a posting, in order, from place `first`."""
+    places = pc.utf8_lpad(pa.array(np.arange(first, first + count)).cast(pa.string()), _ID_DIGITS, "0")
     return pc.binary_join_element_wise(f"{posting:0{_ID_DIGITS}d}", places, "-")
 
 
@@ -102,10 +104,16 @@ def numbered(lines: pa.Table, posting: int, recorded_at: datetime, previous: str
 
 def in_order(entries: pa.Table) -> pa.Table:
     """Entries sorted by posting and place: by posting, then by the length of the id, then by its bytes."""
+    order = order_of(entries)
+    return entries if order is None else entries.take(order)
+
+
+def order_of(entries: pa.Table) -> pa.Array | None:
+    """The rows of entries, of which posting and id are told, in order; None where they stand so already."""
     keys = _keys(entries)
     if _ascends(keys):
-        return entries
-    return entries.take(pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names]))
+        return None
+    return pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
 
 
 def is_in_order(entries: pa.Table) -> bool:
@@ -128,12 +136,16 @@ def digest(entries: pa.Table, previous: str) -> str:
     Entries are in the order of their ids: shorter ids first, then by their bytes, which is the order of their places.
     """
     ordered = in_order(entries)
-    hasher = hashlib.sha256(previous.encode("ascii") + struct.pack("<q", ordered.num_rows))
-    for field in SCHEMA:
-        if field.name not in NOT_DIGESTED:
-            hasher.update(field.name.encode())
-            for part in _parts(ordered[field.name]):
-                hasher.update(part)
+    return digest_of(ordered.num_rows, (ordered[name] for name in DIGESTED), previous)
+
+
+def digest_of(count: int, columns: Iterable[pa.ChunkedArray], previous: str) -> str:
+    """The same of the columns DIGESTED of `count` entries in order, one after the other; their text may be coded."""
+    hasher = hashlib.sha256(previous.encode("ascii") + struct.pack("<q", count))
+    for name, column in zip(DIGESTED, columns, strict=True):
+        hasher.update(name.encode())
+        for part in _parts(column):
+            hasher.update(part)
     return hasher.hexdigest()
 
 
@@ -160,23 +172,39 @@ def bits(values: pd.Series) -> NDArray[np.int64]:
 
 
 def _parts(column: pa.ChunkedArray) -> Iterator[bytes | memoryview]:
-    for chunk in column.chunks:
-        yield chunk.is_valid().cast(pa.uint8()).to_numpy().data
-    if pa.types.is_string(column.type):
-        filled = [chunk.fill_null("") for chunk in column.chunks]
-        for chunk in filled:
-            yield np.diff(_offsets(chunk)).astype("<i4").data
-        for chunk in filled:
-            yield _utf8(chunk)
-    else:
-        for chunk in column.chunks:
-            yield _fixed(chunk).data
+    steps = [chunk.slice(at, _STEP) for chunk in column.chunks for at in range(0, len(chunk), _STEP)]
+    for step in steps:
+        yield step.is_valid().cast(pa.uint8()).to_numpy().data if step.null_count else b"\1" * len(step)
+    if not (pa.types.is_string(column.type) or pa.types.is_dictionary(column.type)):
+        for step in steps:
+            yield _fixed(step).data
+        return
+    if len(column) <= _STEP:
+        steps = [_plain(step) for step in steps]
+    for step in steps:
+        yield _lengths(step).data
+    for step in steps:
+        yield _utf8(_plain(step))
 
 
-def _fixed(chunk: pa.Array) -> NDArray[np.generic]:
-    if pa.types.is_floating(chunk.type):
-        return np.ascontiguousarray(chunk.fill_null(0.0).to_numpy(), dtype="<f8").view("u1")
-    return np.ascontiguousarray(chunk.cast(pa.int64()).fill_null(0).to_numpy(), dtype="<i8").view("u1")
+def _plain(step: pa.Array) -> pa.StringArray:
+    """Text that is no longer coded; what is empty is of no length."""
+    plain = step.dictionary.take(step.indices) if pa.types.is_dictionary(step.type) else step
+    return plain.fill_null("") if plain.null_count else plain
+
+
+def _lengths(step: pa.Array) -> NDArray[np.int32]:
+    """Length [B] of each text."""
+    if pa.types.is_dictionary(step.type) and len(step.dictionary) <= len(step):
+        return pc.binary_length(step.dictionary).take(step.indices).fill_null(0).to_numpy().astype("<i4")
+    return np.diff(_offsets(_plain(step))).astype("<i4")
+
+
+def _fixed(step: pa.Array) -> NDArray[np.generic]:
+    is_float = pa.types.is_floating(step.type)
+    values = step if is_float else step.cast(pa.int64())
+    known = values.fill_null(0) if values.null_count else values
+    return np.ascontiguousarray(known.to_numpy(), dtype="<f8" if is_float else "<i8").view("u1")
 
 
 def _offsets(chunk: pa.StringArray) -> NDArray[np.int32]:

@@ -35,6 +35,7 @@ PARTITION = "period"
 _TOLD = ("posting", "entry")
 _IDS = ("entry", "reverses")  # of which each is another
 _BUFFER = 1 << 17  # bytes of a column that are read ahead
+_MANY = 50_000  # entries of which columns are read by several threads
 _MEND = "restore it from a copy"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -87,41 +88,73 @@ def read_file(file: DataFile, names: Sequence[str], coded: bool = False) -> pa.T
 
     Raises LedgerError for one that is missing or cannot be read.
     """
-    fields = fields_of(names, coded)
-    with _readable(file), _opened(file, fields) as opened:
-        return _shaped(opened.read(_stored(names), use_threads=coded), file, fields)
+    with opened(file, coded) as parts:
+        return parts.read(names)
 
 
 def read_parts(file: DataFile, names: Sequence[str], rows: int) -> Iterator[pa.Table]:
     """The same, coded, at most `rows` entries at a time, so that no more than these are held."""
-    fields = fields_of(names, coded=True)
-    with _readable(file), _opened(file, fields, buffer_size=_BUFFER) as opened:
-        for part in opened.iter_batches(rows, columns=_stored(names), use_threads=False):
-            yield _shaped(pa.Table.from_batches([part]), file, fields)
+    with opened(file, coded=True, buffer_size=_BUFFER) as parts:
+        yield from parts.batches(names, rows)
 
 
-def _opened(file: DataFile, fields: pa.Schema, buffer_size: int = 0) -> pq.ParquetFile:
-    """A data file of a disk is read a buffer of so many bytes at a time (0: a column at a time), of a store at once."""
+@contextmanager
+def opened(file: DataFile, coded: bool = False, buffer_size: int = 0) -> Iterator[Parts]:
+    """A data file, to read it by parts; what is read is `coded` as in `read_file`. Raises as it does.
+
+    One of a disk is read a buffer of so many bytes at a time (0: a column at a time), one of a store at once.
+    """
+    fields = fields_of(SCHEMA.names, coded)
     words = [field.name for field in fields if pa.types.is_dictionary(field.type) and field.name != PARTITION]
-    if isinstance(file.path, StorePath):
-        return pq.ParquetFile(source(file.path), read_dictionary=words, pre_buffer=True)
-    return pq.ParquetFile(source(file.path), read_dictionary=words, pre_buffer=False, buffer_size=buffer_size)
+    stored = isinstance(file.path, StorePath)
+    with _faults_told(file):
+        parquet = pq.ParquetFile(
+            source(file.path), read_dictionary=words, pre_buffer=stored, buffer_size=0 if stored else buffer_size
+        )  # fmt: skip
+    with parquet:
+        yield Parts(file, parquet, coded)
+
+
+class Parts:
+    """A data file that is open: so many `groups` of rows, each of which is read for itself."""
+
+    def __init__(self, file: DataFile, parquet: pq.ParquetFile, coded: bool) -> None:
+        """Text is read `coded` where the file was opened so."""
+        self._file, self._parquet, self._coded = file, parquet, coded
+        self.groups: int = parquet.num_row_groups
+
+    def read(self, names: Sequence[str], group: int | None = None) -> pa.Table:
+        """Columns `names` of a group of rows (None: of all). Raises LedgerError for what cannot be read."""
+        threads = self._coded and self._parquet.metadata.num_rows >= _MANY
+        with _faults_told(self._file):
+            if group is None:
+                return self._shaped(self._parquet.read(_stored(names), use_threads=threads), names)
+            return self._shaped(self._parquet.read_row_group(group, _stored(names), use_threads=threads), names)
+
+    def batches(self, names: Sequence[str], rows: int) -> Iterator[pa.Table]:
+        """Columns `names`, at most so many rows at a time. Raises as `read` does."""
+        with _faults_told(self._file):
+            for part in self._parquet.iter_batches(rows, columns=_stored(names), use_threads=False):
+                yield self._shaped(pa.Table.from_batches([part]), names)
+
+    def _shaped(self, table: pa.Table, names: Sequence[str]) -> pa.Table:
+        """What was read, with its month, in the columns asked for."""
+        if PARTITION in names:
+            month = pa.DictionaryArray.from_arrays(
+                pa.repeat(pa.scalar(0, pa.int32()), table.num_rows), [self._file.period]
+            )
+            table = table.append_column(PARTITION, month)
+        found = table.select(names).cast(fields_of(names, self._coded))
+        found.validate(full=True)
+        return found
 
 
 def _stored(names: Sequence[str]) -> list[str]:
     return [name for name in names if name != PARTITION]
 
 
-def _shaped(table: pa.Table, file: DataFile, fields: pa.Schema) -> pa.Table:
-    """What was read of a file with its month, in the columns asked for."""
-    month = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), table.num_rows), [file.period])
-    found = table.append_column(PARTITION, month).select(fields.names).cast(fields)
-    found.validate(full=True)
-    return found
-
-
 @contextmanager
-def _readable(file: DataFile) -> Iterator[None]:
+def _faults_told(file: DataFile) -> Iterator[None]:
     """Whatever keeps a data file from being read is a LedgerError that names it."""
     try:
         yield

@@ -15,9 +15,10 @@ import pytest
 from deltalake import write_deltalake
 
 from carbon.core.errors import LedgerError
-from carbon.ledger.audit import LISTED, verify
+from carbon.ledger.audit import verify
 from carbon.ledger.delta import append, create_table, open_table, read
 from carbon.ledger.entries import SCHEMA, digest, in_order, number, to_table
+from carbon.ledger.pieces import LISTED
 from carbon.ledger.store import Ledger
 from tests.ledger.lines import NOON, at_hour, frame, line, many
 
