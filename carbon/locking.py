@@ -9,7 +9,7 @@ from carbon.ledger.closing import closing
 from carbon.ledger.delta import EMPTY
 from carbon.ledger.store import Ledger
 from carbon.pipeline import reckon
-from carbon.report.monthly import month_spans
+from carbon.report.monthly import month_spans, posted_months
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,10 +43,10 @@ def close(
     ledger = Ledger(settings.path("ledger.path"), settings.text("entity.name"))
     ledger.require_own()
     closing(ledger.closed(), EMPTY, now, month)  # refuses what can be refused without reading everything
-    held = ledger.restated().live(columns=("period", "status"))
-    if not (held["period"] == month).any():
-        known = month_spans(held["period"])
-        has = f"it has {known}" if known else "it has none at all"
+    restated = ledger.restated()
+    posted = posted_months(restated)
+    if month not in set(posted):
+        has = f"it has {month_spans(posted)}" if len(posted) else "it has none at all"
         raise NotFoundError(f"the ledger has no entry for {month}; {has}; run `carbon account` first")
     reckoned = reckon(settings, now=now, progress=progress)
     reckoned.findings.raise_errors()
@@ -55,7 +55,7 @@ def close(
     planned = ledger.plan(lines, months=months, recorded_at=now, known_files=reckoned.files)
     if planned:
         _refuse(month, planned.posting.entries, settings.text("ledger.path"), reckoned.findings)
-    told = held.loc[held["period"] <= month, "status"]
+    told = restated.live(periods=[one for one in posted if one <= month], columns=("status",), coded=True)["status"]
     made = ledger.close(month, recorded_at=clock or now, reason=reason)
     return Closed(made, reckoned.findings, int((told == "provisional").sum()), len(told))
 

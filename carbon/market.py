@@ -24,6 +24,8 @@ from carbon.scope2.quality import check_matchable, quality, warn_of_quality
 from carbon.scope2.supply import KINDS, Supply, build_supply
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from carbon.config import Settings
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 EARLIER = ("market", "node", "start", "end", "energy_kwh")
+DREW = ("phase", "basis", "node", "zone", "start", "end", "energy_kwh")
 
 
 class MarketBased(NamedTuple):
@@ -149,19 +152,20 @@ def no_energy() -> pd.DataFrame:
                          "end": times, "energy_kwh": pd.Series([], dtype="float64")})  # fmt: skip
 
 
-def earlier_energy(entries: pd.DataFrame, stream: Stream, months: list[str]) -> pd.DataFrame:
-    """Energy [kWh] of restated entries of the same years before `months`, which drew on instruments first; columns EARLIER."""
-    years, use = {month[:4] for month in months}, entries[entries["phase"] == "use"]
-    month = use["period"]
-    mine = use[month.str[:4].isin(years) & (use["basis"] == "location") & (month < min(months))]
-    return mine.assign(market=_markets_of_entries(mine, stream))[list(EARLIER)]
+def earlier_energy(held: Iterable[pd.DataFrame], stream: Stream) -> pd.DataFrame:
+    """Energy [kWh] of restated entries, columns DREW, of earlier months, which drew on instruments first; columns EARLIER."""
+    found = [no_energy()]
+    for entries in held:
+        use = entries[(entries["phase"] == "use") & (entries["basis"] == "location")].astype(
+            {"node": "str", "zone": "str"}
+        )
+        found.append(use.assign(market=_markets_of_entries(use, stream))[list(EARLIER)])
+    return pd.concat([one for one in found if len(one)] or found[:1], ignore_index=True)
 
 
-def drawn_later(entries: pd.DataFrame, months: list[str]) -> str:
-    """Months of the same years after `months` that drew on instruments, in words: what they used could be used again."""
-    month = entries["period"]
-    drew = entries["factor_kind"].isin(KINDS) & (month > max(months)) & month.str[:4].isin({one[:4] for one in months})
-    return month_spans(month[drew])
+def drawn_later(entries: pd.DataFrame) -> str:
+    """Later months whose entries (period, factor_kind) drew on instruments, in words: what they used could be used again."""
+    return month_spans(entries.loc[entries["factor_kind"].isin(KINDS), "period"].unique())
 
 
 def _supply_of_none() -> Supply:

@@ -17,7 +17,7 @@ from carbon.embodied import assembled, dialect_of, embodied_lines, inventory_of,
 from carbon.grid.dataset import check_nested
 from carbon.grid.uncertainty import table_of
 from carbon.ledger.store import Ledger, Posting
-from carbon.market import demand_of_sums, drawn_later, earlier_energy, market_based, no_energy, read_supply, tell
+from carbon.market import DREW, demand_of_sums, drawn_later, earlier_energy, market_based, no_energy, read_supply, tell
 from carbon.readers.files import find_files
 from carbon.readers.workload import require_rows
 from carbon.remarks import report_gone, report_missing_lines, report_negative, report_stale, report_uncovered
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from carbon.scope2.supply import Supply
     from carbon.scope3.hardware import Inventory
     from carbon.stream import Progress
+
+
+_HELD = ("period", "start", "end", "phase", "factor_kind")
 
 
 class Reckoned(NamedTuple):
@@ -89,9 +92,9 @@ def account(
     ledger.require_own()
     reckoned = reckon(settings, now=now, window=window, progress=progress, workers=workers, anew=cause == "error")
     reckoned.findings.raise_errors()
-    held = ledger.restated().live(columns=("period", "start", "end", "phase", "factor_kind"))
-    months = set(reckoned.months) | (set(held["period"].unique()) if window == EVERYTHING else set())
-    entries = held[held["period"].isin(months)]
+    periods = None if window == EVERYTHING else reckoned.months
+    entries = ledger.restated().live(periods=periods, columns=_HELD, coded=True)
+    months = {*reckoned.months, *entries["period"].unique()}
     _require_inside(entries, window)
     alone = Findings()
     report_gone(reckoned.lines, window.lines(entries), settings.text("inputs.instruments"), alone)
@@ -232,7 +235,9 @@ def _market_lines(
 def _drawn_later(settings: Settings, window: Window, months: list[str]) -> str:
     if window == EVERYTHING or settings.text("scope2.market") == "hourly":
         return ""
-    return drawn_later(Ledger(settings.path("ledger.path")).restated().live(), months)
+    held = Ledger(settings.path("ledger.path")).restated()
+    later = [month for month in held.months() if month > max(months) and month[:4] in {one[:4] for one in months}]
+    return drawn_later(held.live(periods=later, columns=("period", "factor_kind"), coded=True))
 
 
 def _accounted_earlier(settings: Settings, stream: Stream, sums: pd.DataFrame) -> pd.DataFrame:
@@ -246,7 +251,9 @@ def _accounted_earlier(settings: Settings, stream: Stream, sums: pd.DataFrame) -
             "instruments are matched by the year, month after month: give whole months, or --month"
         ) from None
     months = [month_text(number) for number in np.unique(cell_of(sums["start_us"].to_numpy(), "month")).tolist()]
-    return earlier_energy(Ledger(settings.path("ledger.path")).restated().live(), stream, months)
+    held, years = Ledger(settings.path("ledger.path")).restated(), {month[:4] for month in months}
+    before = [month for month in held.months() if month < min(months) and month[:4] in years]
+    return earlier_energy((held.live(periods=[month], columns=DREW, coded=True) for month in before), stream)
 
 
 def _workload_files(settings: Settings, findings: Findings) -> list[SourceFile]:

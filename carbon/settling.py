@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from carbon.core.errors import NotFoundError
 from carbon.core.progress import stage
-from carbon.core.time import month_text
 from carbon.grid.uncertainty import table_of
 from carbon.ledger.codes import codes
 from carbon.ledger.reconcile import normal_lines
 from carbon.ledger.store import Ledger
 from carbon.pipeline import Outcome, reckon
-from carbon.report.monthly import nothing_posted
+from carbon.report.monthly import nothing_posted, posted_months
 from carbon.scope2.lines import ENERGY_PHASES
 from carbon.scope2.supply import KINDS
 from carbon.window import EVERYTHING
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from carbon.window import Window
 
 PLACE = ["period", "start", "end", "node", "operator", "zone", "product", "model", "mode", "activity"]
+_HELD = (*PLACE, "phase", "basis", "status", "energy_kwh", "factor_kind")
 REASON = "final grid data"
 _SAME = 1e-9
 
@@ -47,10 +46,10 @@ def settle(
     """
     ledger = Ledger(settings.path("ledger.path"), settings.text("entity.name"))
     ledger.require_own()
-    held = ledger.restated().live()
+    restated = ledger.restated()
+    held = restated.live(periods=window.periods, columns=_HELD)
     if held.empty:
-        raise NotFoundError("the ledger has no entries yet; run `carbon account` first")
-    _require_months(held["period"], window)
+        raise nothing_posted(window.periods or [], posted_months(restated))
     reckoned = reckon(settings, now=now, window=window, progress=progress)
     reckoned.findings.raise_errors()
     lines = _energy_lines(window.lines(normal_lines(reckoned.lines)))
@@ -75,15 +74,6 @@ def settle(
     stage(progress, "posting")
     told = {"findings": list(reckoned.findings), "table": table_of(settings.own_tables)}
     return Outcome(reckoned, ledger.post(desired, **told, **arguments))  # type: ignore[arg-type]
-
-
-def _require_months(posted: pd.Series, window: Window) -> None:
-    """Raise NotFoundError where the ledger has no entry of any month of the window."""
-    if window.start_us is None or window.end_us is None:
-        return
-    months = [month_text(number) for number in window.months(window.start_us, window.end_us)]
-    if not posted.isin(months).any():
-        raise nothing_posted(months, posted)
 
 
 def settled(entries: pd.DataFrame, lines: pd.DataFrame) -> pd.Index:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from carbon.core.errors import UsageError
-from carbon.core.time import DAY_US, cell_of, cell_start, from_us, month_number, month_range_us, parse_instant
+from carbon.core.time import (
+    DAY_US,
+    cell_of,
+    cell_start,
+    from_us,
+    month_number,
+    month_range_us,
+    month_text,
+    parse_instant,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +48,13 @@ class Window(NamedTuple):
         if self.start_us is None or self.end_us is None or lines.empty:
             return lines
         return lines[(lines["end"] > from_us(self.start_us)) & (lines["start"] < from_us(self.end_us))]
+
+    @property
+    def periods(self) -> list[str] | None:
+        """Months (`YYYY-MM`) that it reaches; None: all."""
+        if self.start_us is None or self.end_us is None:
+            return None
+        return [month_text(number) for number in self.months(self.start_us, self.end_us)]
 
     def months(self, start_us: int, end_us: int) -> range:
         """Numbers of the months inside that a range [us] reaches."""

@@ -209,6 +209,7 @@ def _months(settings: Settings, from_: str | None, to: str | None) -> list[int]:
     """Months of the range, else those of the ledger, else the last twelve."""
     from carbon.core.time import cell_of, month_number
     from carbon.ledger.store import Ledger
+    from carbon.report.monthly import posted_months
 
     if bool(from_) != bool(to):
         raise UsageError("--from and --to go together")
@@ -220,8 +221,8 @@ def _months(settings: Settings, from_: str | None, to: str | None) -> list[int]:
             raise UsageError(f"--to {to} must be after --from {from_}")
         first, last = cell_of(np.array([begin, end - 1]), "month").tolist()
         return list(range(first, last + 1))
-    posted = sorted(set(Ledger(settings.path("ledger.path")).live(columns=("period",))["period"]))
-    if posted:
+    posted = posted_months(Ledger(settings.path("ledger.path")))
+    if len(posted):
         return [month_number(month) for month in posted]
     present = now()
     last = (present.year - 1970) * 12 + present.month - 1

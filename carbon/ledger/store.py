@@ -28,15 +28,15 @@ from carbon.ledger.delta import (
     last_recorded,
     note,
     open_table,
-    periods_of,
     require_newest,
     require_unchanged,
 )  # fmt: skip
-from carbon.ledger.entries import LINES, in_order, number, to_frame
+from carbon.ledger.entries import LINES, number, order_of
 from carbon.ledger.owner import ENTITY, owner, require_owner
 from carbon.ledger.place import place_of
-from carbon.ledger.reader import Reader
+from carbon.ledger.reader import Pinned, Reader
 from carbon.ledger.reconcile import difference, missing_findings, normal_lines
+from carbon.ledger.restated import booked_months
 from carbon.ledger.turns import turn
 
 if TYPE_CHECKING:
@@ -251,13 +251,14 @@ class Ledger(Reader):
 
     def _about(self, table: DeltaTable | None, months: Sequence[str], state: State) -> pd.DataFrame:
         """Entries about `months`, which is their `period`; `booked` tells the month they stand in, which may be a later one."""
-        known = set(months) if not state.number or table is None else periods_of(self.path, table)
-        reach = [month for month in known if month >= min(months, default="")]
+        one = Pinned(self.path, table)
+        reach = list(booked_months(one, months)) if state.number else sorted(set(months) & set(one.months()))
         if table is not None:
             require_unchanged(self.path, table, reach)
-        entries = to_frame(in_order(self._read(table, sorted(reach), _COMPARED)))
-        found = entries.assign(booked=entries["period"], period=own_month(entries))
-        return found[found["period"].isin(set(months))].reset_index(drop=True) if state.number else found
+        parts = [_own(one.entries(periods=[month], columns=_COMPARED), months) for month in reach]
+        found = pd.concat(parts or [_own(one.entries(periods=[], columns=_COMPARED), months)], ignore_index=True)
+        order = order_of(pa.table({name: pa.array(found[name]) for name in ("posting", "entry")}))
+        return found if order is None else found.take(order.to_numpy()).reset_index(drop=True)
 
     def _create(self) -> DeltaTable:
         create_table(self.path)
@@ -265,6 +266,12 @@ class Ledger(Reader):
         if table is None or head(self.path, table) != EMPTY:
             raise ConflictError("another process made the ledger and posted first")
         return table
+
+
+def _own(entries: pd.DataFrame, months: Sequence[str]) -> pd.DataFrame:
+    """Entries about some months, which is their `period`; `booked` tells the month they stand in."""
+    found = entries.assign(booked=entries["period"], period=own_month(entries))
+    return found[found["period"].isin(set(months))]
 
 
 def _lines_of(desired: pd.DataFrame, months: Sequence[str]) -> pd.DataFrame:
