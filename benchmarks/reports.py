@@ -6,10 +6,11 @@
 
 The ledger is posted month by month as `carbon account` would: daily use (location and market), upstream and losses of every
 node, monthly hardware by part and phase; then a correction of each month, which takes back and replaces the entries of a few
-nodes. Asked are a month, a month as it was known before the corrections, and the last 30 days, cut at the edge:
-the table of carbon.report with its ranges (10,000 draws), the same with 100 draws, which is nearly the sums alone,
-and DuckDB, whose SQL gives the sums by the same keys, without what was taken back and without ranges. Each runs in a process
-of its own and asks several times: `first` is the first answer, `best` the quickest; neither has the imports in it.
+nodes; all months but the last are closed. Asked are a month, a month as it was known before the corrections, and the last 30
+days, cut at the edge: the table of carbon.report with its ranges (10,000 draws), the same with 100 draws, which is nearly the
+sums alone, and DuckDB, whose SQL gives the sums by the same keys, without what was taken back and without ranges. Each runs in
+a process of its own and asks several times: `first` is the first answer, `best` the quickest; neither has the imports in it.
+Then commands as whole processes, with the memory they take at most, which is to be that of a month and not that of the ledger.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def make(project: Path, nodes: int) -> None:
             recorded_at=pd.Timestamp(f"{YEAR + 1}-02-{month:02}", tz="UTC").to_pydatetime(),
             inside=lambda known: known[known["node"].isin(names)],
         )  # fmt: skip
+    ledger.close(period(MONTHS - 1), recorded_at=pd.Timestamp(f"{YEAR + 1}-03-01", tz="UTC").to_pydatetime())
 
 
 def period(month: int) -> str:
@@ -283,6 +285,14 @@ def command_line(project: Path, repeats: int) -> None:
         "carbon report MONTH": ["-m", "carbon", "report", LAST],
         "carbon report --as-of": ["-m", "carbon", "report", LAST, "--as-of", AS_OF, "--format", "csv"],
         "carbon report --rolling 30d": ["-m", "carbon", "report", LAST, "--rolling", "30d", "--format", "csv"],
+        "carbon report --restated": ["-m", "carbon", "report", period(6), "--restated", "--format", "csv"],
+        "carbon report --against": ["-m", "carbon", "report", LAST, "--against", AS_OF],
+        "carbon report YEAR": ["-m", "carbon", "report", str(YEAR), "--format", "csv"],
+        "carbon drivers": ["-m", "carbon", "drivers", period(MONTHS - 1), LAST],
+        "carbon export esrs YEAR": ["-m", "carbon", "export", "esrs", str(YEAR), "--format", "csv"],
+        "carbon ledger months": ["-m", "carbon", "ledger", "months"],
+        "carbon ledger log": ["-m", "carbon", "ledger", "log"],
+        "carbon ledger verify": ["-m", "carbon", "ledger", "verify"],
     }
     print("\nwhole processes                      best s   processor s   peak MiB")
     for name, arguments in words.items():

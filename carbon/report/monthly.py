@@ -11,7 +11,7 @@ from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.schema import columns
 from carbon.core.sums import sum_of
 from carbon.core.time import month_number, month_text, parse_period
-from carbon.ledger.views import Spread
+from carbon.ledger.views import Pinnable, Spread
 from carbon.report.condensed import by_month
 from carbon.report.fold import fold, joined, stacked
 from carbon.report.groups import numbered
@@ -80,6 +80,7 @@ def report(
             f"draws must be {LEAST_DRAWS} to {MOST_DRAWS:,} and the seed 0 or more, not {draws} and {seed}"
         )
     _check_bases(energy, hardware)
+    ledger = ledger.pinned() if isinstance(ledger, Pinnable) else ledger
     drawn = Draws(draws, seed, tables, kept_tables(ledger) if kept is None else kept)
     needed = [*dict.fromkeys((*NEEDED, *words, *drawn.needs))]
     if rolling is not None:

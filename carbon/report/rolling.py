@@ -176,12 +176,12 @@ def entries_from(
     """
     first = month_text(int(cell_of(np.array([start_us]), "month")[0]))
     months = [month for month in ledger.months() if month >= first]
-    names = None if columns is None else [*dict.fromkeys((*columns, "reverses"))]
-    found = ledger.live(as_of=as_of, periods=months, columns=names, coded=True)
-    if not found["reverses"].notna().any():
-        return found
-    names = None if names is None else [*names, "entry"]
-    return standing(ledger.live(as_of=as_of, periods=months, columns=names, coded=True))
+    asked = None if columns is None else [*dict.fromkeys((*columns, "adjusts"))]
+    found = ledger.live(as_of=as_of, periods=months, columns=asked, coded=True)
+    if not found["adjusts"].notna().any():  # then nothing takes back what another month holds
+        return found if columns is None else found[list(columns)]
+    asked = None if columns is None else [*dict.fromkeys((*columns, "entry", "reverses"))]
+    return standing(ledger.live(as_of=as_of, periods=months, columns=asked, coded=True))
 
 
 def rolled(
