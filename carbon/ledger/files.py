@@ -88,23 +88,25 @@ def read_file(file: DataFile, names: Sequence[str], coded: bool = False) -> pa.T
 
     Raises LedgerError for one that is missing or cannot be read.
     """
-    with opened(file, coded) as parts:
+    with opened(file, coded, names) as parts:
         return parts.read(names)
 
 
 def read_parts(file: DataFile, names: Sequence[str], rows: int) -> Iterator[pa.Table]:
     """The same, coded, at most `rows` entries at a time, so that no more than these are held."""
-    with opened(file, coded=True, buffer_size=_BUFFER) as parts:
+    with opened(file, True, names, _BUFFER) as parts:
         yield from parts.batches(names, rows)
 
 
 @contextmanager
-def opened(file: DataFile, coded: bool = False, buffer_size: int = 0) -> Iterator[Parts]:
-    """A data file, to read it by parts; what is read is `coded` as in `read_file`. Raises as it does.
+def opened(
+    file: DataFile, coded: bool = False, names: Sequence[str] = SCHEMA.names, buffer_size: int = 0
+) -> Iterator[Parts]:
+    """A data file, to read columns `names` of it by parts; what is read is `coded` as in `read_file`. Raises as it does.
 
     One of a disk is read a buffer of so many bytes at a time (0: a column at a time), one of a store at once.
     """
-    fields = fields_of(SCHEMA.names, coded)
+    fields = fields_of(names, coded)
     words = [field.name for field in fields if pa.types.is_dictionary(field.type) and field.name != PARTITION]
     stored = isinstance(file.path, StorePath)
     with _faults_told(file):

@@ -18,7 +18,7 @@ from carbon.core.time import us_of
 from carbon.report.asked import asked
 from carbon.report.intensity import STATED, UNITS, group_rows, tally
 from carbon.report.monthly import GROUPINGS
-from carbon.report.view import names_of
+from carbon.report.view import NOT_ATTRIBUTED, UNALLOCATED, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -82,7 +82,7 @@ def intensity(
     parts = [_per_count(measured, unit, part) for unit in UNITS for part in (INFERENCE, STATEMENT)]
     if nodes is not None:
         hours = device_hours(lines, found.entries, nodes)
-        parts.append(_per_device_hour(lines, _called(hours, words) if apart else hours, keys))
+        parts.append(_per_device_hour(lines, _as_lines(hours, plain, words) if apart else hours, keys))
     shares = _apart(lines, keys)
     heads = measured.kgco2e[keys]
     frames = [pd.concat([heads, part, shares], axis=1) for part in parts]
@@ -114,9 +114,22 @@ def _per_count(measured: _Measured, unit: str, part: str) -> pd.DataFrame:
 
 
 def _called(frame: pd.DataFrame, words: Sequence[str]) -> pd.DataFrame:
-    """Lines, or device-hours as the hardware that they are of, with names for what nobody used and what is of no work."""
-    of_phase = frame if "phase" in frame else frame.assign(phase="manufacturing")
-    return frame.assign(**{word: names_of(of_phase, word) for word in words if word in frame and word not in _OWN})
+    """Lines with names for what nobody used and what is of no work."""
+    return frame.assign(**{word: names_of(frame, word) for word in words if word in frame and word not in _OWN})
+
+
+def _as_lines(hours: pd.DataFrame, lines: pd.DataFrame, words: Sequence[str]) -> pd.DataFrame:
+    """Device-hours with the names that lines have for the hardware that they are of.
+
+    Where no hardware is charged no work is named: hours are idle where some lines are, else without a name.
+    """
+    found = _called(hours.assign(phase="manufacturing"), words)
+    for word in set(words) & set(hours) - set(_OWN):
+        there = set(lines[word].dropna())
+        idle = UNALLOCATED if UNALLOCATED in there else None
+        for name in {NOT_ATTRIBUTED, UNALLOCATED} - there:
+            found[word] = found[word].mask(found[word] == name, idle)
+    return found
 
 
 def _per_device_hour(lines: pd.DataFrame, hours: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
