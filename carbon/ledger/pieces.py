@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -211,9 +211,13 @@ class Listed:
             self._first = few if self._first is None else first_of(pa.concat_tables([self._first, few]))
 
     def rows(self) -> list[dict[str, Any]]:
-        """The first entries."""
-        found: list[Any] = [] if self._first is None else to_frame(self._first).to_dict("records")
-        return found
+        """The first entries, times as text: a damaged one may be of a year that no calendar of Python has."""
+        if self._first is None:
+            return []
+        found = to_frame(self._first)
+        times = {str(name): time.to_numpy("M8[s]") for name, time in found.select_dtypes("datetimetz").items()}
+        found = found.assign(**{name: [f"{at}Z" for at in time] for name, time in times.items()})
+        return cast("list[dict[str, Any]]", found.to_dict("records"))
 
     def lines(self) -> Iterator[str]:
         """A line for each of the first entries, and one that counts the rest."""

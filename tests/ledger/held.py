@@ -91,7 +91,9 @@ def _reversals(frame: pd.DataFrame) -> Iterator[str]:
 
 def _periods(frame: pd.DataFrame) -> Iterator[str]:
     months = [month_text(int(month)) for month in cell_of(us_of(frame["start"]), "month")]
-    yield from _listed(frame[(own_month(frame) != months).to_numpy()], "is booked in {period}, but begins at {start}")
+    strayed = frame[(own_month(frame) != months).to_numpy()]
+    strayed = strayed.assign(start=strayed["start"].dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    yield from _listed(strayed, "is booked in {period}, but begins at {start}")
 
 
 def _closings(told: Sequence[Closing], frame: pd.DataFrame) -> Iterator[str]:

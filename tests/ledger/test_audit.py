@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -168,6 +169,13 @@ def test_a_broken_law_is_found_though_every_digest_is_right(tmp_path: Path, entr
     faults = verify(rebuilt(tmp_path / "ledger", BROKEN[fault](entries), sealed=True)).faults
     assert any(found.startswith(fault) for found in faults), faults
     assert not any("its entries give another" in found for found in faults)
+
+
+def test_a_start_in_a_year_that_no_calendar_has_is_told(tmp_path: Path, entries: pd.DataFrame) -> None:
+    """As a changed byte may make of a time."""
+    far = pd.Series(np.array(["120764-01-02T03:04:05"], "M8[us]")).dt.tz_localize("UTC")[0]
+    faults = verify(rebuilt(tmp_path / "ledger", setting("000001-000001", start=far)(entries), sealed=True)).faults
+    assert any("is booked in 2026-10, but begins at 120764-01-02T03:04:05Z" in fault for fault in faults), faults
 
 
 def test_an_entry_may_be_booked_later_when_it_says_what_it_adjusts(tmp_path: Path, entries: pd.DataFrame) -> None:
