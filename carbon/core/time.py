@@ -37,8 +37,11 @@ def from_us(us: int) -> datetime:
 
 
 def isoformat(us: int) -> str:
-    """ISO 8601 text with `Z` of an instant [us since 1970], as short as it can be without losing anything."""
-    return from_us(us).isoformat().replace("+00:00", "Z")
+    """ISO 8601 text with `Z` of an instant [us since 1970], as short as it can be without losing anything.
+
+    Of any instant: a damaged one may be of a year that Python's calendar has not.
+    """
+    return f"{np.datetime64(int(us), 'us').astype('M8[us]' if us % SECOND_US else 'M8[s]')}Z"
 
 
 def is_day(text: str) -> bool:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from carbon.core.errors import UsageError
 from carbon.core.time import (
+    DAY_US,
     GRAINS,
     cell_of,
     cell_start,
@@ -152,3 +153,16 @@ def test_columns_of_any_unit_and_zone(unit: Literal["s", "ms", "us", "ns"]) -> N
     """Microseconds since 1970 whatever the column's unit or zone; a missing instant is what is asked for."""
     times = pd.Series(pd.DatetimeIndex(["2026-10-01T02:00:00+02:00", None]).as_unit(unit)).dt.tz_convert("Asia/Kolkata")
     assert us_of(times, -7).tolist() == [parse_instant("2026-10-01"), -7]
+
+
+@given(st.datetimes(), st.booleans())
+def test_instants_are_written_as_python_writes_them(moment: datetime, whole: bool) -> None:
+    there = moment.replace(microsecond=0 if whole else moment.microsecond, tzinfo=UTC)
+    us = (there - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert isoformat(us) == there.isoformat().replace("+00:00", "Z")
+
+
+def test_an_instant_beyond_the_calendar_is_written_too() -> None:
+    """The calendar comes again after 400 years of 146,097 days."""
+    us = to_us(datetime(2764, 2, 29, 3, 4, 5, 600, tzinfo=UTC)) + 295 * 146_097 * DAY_US
+    assert isoformat(us) == "120764-02-29T03:04:05.000600Z"
