@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
+from carbon.core.stack import stacked
 from carbon.ledger.closing import own_month
 from carbon.ledger.entries import SCHEMA, live
 
@@ -45,7 +46,7 @@ class Restated(NamedTuple):
         if coded:
             needed = dict.fromkeys(("posting", *names))
             parts = [part for _, part in Restated(one).each_month(as_of, periods, list(needed))]
-            found = _by_posting(_joined(parts or [one.entries(as_of, [], list(needed), coded=True)]))
+            found = _by_posting(stacked(parts or [one.entries(as_of, [], list(needed), coded=True)]))
         else:
             booked = list(booked_months(one, periods, as_of))
             found = _about(one.entries(as_of, booked, _with_months(names)), periods)
@@ -129,16 +130,6 @@ def _about(entries: pd.DataFrame, periods: Sequence[str] | None) -> pd.DataFrame
     found = entries.assign(period=about, adjusts=entries["adjusts"].mask(entries["adjusts"].notna()))
     wanted = None if periods is None else about.isin(set(periods))
     return found if wanted is None or wanted.all() else found[wanted]
-
-
-def _joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Entries one under the other, text as categories still: of unlike categories pd.concat makes objects."""
-    if len(parts) == 1:
-        return parts[0]
-    coded = [name for name, dtype in parts[0].dtypes.items() if isinstance(dtype, pd.CategoricalDtype)]
-    words = {name: dict.fromkeys(word for part in parts for word in part[name].cat.categories) for name in coded}
-    dtypes = {name: pd.CategoricalDtype(pd.Index(list(found), dtype="str")) for name, found in words.items()}
-    return pd.concat([part.astype(dtypes) for part in parts], ignore_index=True)
 
 
 def _by_posting(entries: pd.DataFrame) -> pd.DataFrame:

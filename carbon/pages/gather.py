@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pandas as pd
 
+from carbon.core.stack import stacked
 from carbon.core.sums import sum_of, sums_by
 from carbon.core.time import month_number, month_text
 from carbon.ledger.store import Ledger
 from carbon.pages.model import unit_for
 from carbon.report.asked import asked
 from carbon.report.condensed import by_month
-from carbon.report.fold import stacked
 from carbon.report.groups import numbered
 from carbon.report.monthly import ENERGY, GROUPINGS, HARDWARE, groupings, report, statement
 from carbon.report.ranges import Draws, ranges

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 import pandas as pd
 
+from carbon.core.stack import stacked
 from carbon.core.sums import exact
 from carbon.ledger.views import Pinnable
-from carbon.report.fold import alike, stacked
+from carbon.report.fold import alike
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import union_categoricals
 
+from carbon.core.stack import stacked
 from carbon.core.sums import Exact, adjoined, exact
 
 if TYPE_CHECKING:
@@ -107,24 +107,6 @@ def _taken(join: Callable[[list[Any]], Any], parts: list[Any]) -> Any:
     found = join(parts)
     parts.clear()
     return found
-
-
-def stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables of the same columns below each other, text that is coded in one coded in all.
-
-    They are emptied column by column, so that none is held twice.
-    """
-    some = [frame for frame in frames if len(frame)] or list(frames[:1])
-    if len(some) == 1:
-        return some[0].reset_index(drop=True)
-    return pd.DataFrame({name: _stacked([frame.pop(name) for frame in some]) for name in [*some[0]]}, copy=False)
-
-
-def _stacked(columns: Sequence[pd.Series]) -> pd.Series:
-    if not any(isinstance(one.dtype, pd.CategoricalDtype) for one in columns):
-        return pd.concat(columns, ignore_index=True)
-    coded = [one.astype("category") for one in columns]
-    return pd.Series(union_categoricals([one.cat.set_categories(one.cat.categories.astype("str")) for one in coded]))
 
 
 def _places(column: pd.Series) -> tuple[NDArray[np.integer[Any]], int]:

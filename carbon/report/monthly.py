@@ -9,11 +9,12 @@ import pandas as pd
 
 from carbon.core.errors import NotFoundError, UsageError
 from carbon.core.schema import columns
+from carbon.core.stack import stacked
 from carbon.core.sums import sum_of
 from carbon.core.time import month_number, month_text, parse_period
 from carbon.ledger.views import Pinnable, Spread
 from carbon.report.condensed import by_month
-from carbon.report.fold import fold, joined, stacked
+from carbon.report.fold import fold, joined
 from carbon.report.groups import numbered
 from carbon.report.normals import GENERATOR
 from carbon.report.ranges import BEHIND, TABLE, Draws, ranges_of

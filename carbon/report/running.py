@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from carbon.core.errors import UsageError
+from carbon.core.stack import stacked
 from carbon.core.sums import adjoined, exact, sum_of
 from carbon.core.time import DAY_US, cell_of, from_us, isoformat, month_number, month_range_us, month_text, us_of
 from carbon.report.cells import round_numbers
 from carbon.report.condensed import by_month
-from carbon.report.fold import stacked
 from carbon.report.monthly import months_of, require_energy_basis, statement
 from carbon.report.plot import chart
 from carbon.report.rolling import Span, nothing_in, parse_length, pieces, span_to, window_end

@@ -33,7 +33,7 @@ def walked(folder: str, first: dict, steps: list) -> History:
     for step in steps:
         if isinstance(step, dict):
             made.post(step)
-        elif (step[0] == "close") == (step[1] > made.ledger.closed().closed):
+        elif (step[0] == "close") == (step[1] > made.ledger.closed().closed) and step[1] >= made.ledger.months()[0]:
             getattr(made, step[0])(step[1])
     return made
 

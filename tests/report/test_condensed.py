@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carbon.core.stack import stacked
 from carbon.core.sums import adjoined, exact
 from carbon.report.concentration import concentration
 from carbon.report.condensed import ENTRIES, Condensed, Marks, condense, entries_in
-from carbon.report.fold import fold, joined, stacked
+from carbon.report.fold import fold, joined
 from carbon.report.monthly import report
 from carbon.report.running import daily
 from tests.report.ledger_entries import MONTHS, Months, entry, frame_of
