@@ -282,5 +282,6 @@ def cut(entries: pd.DataFrame, span: Span) -> Rolled:
 def _months(start_us: Ints, span: Span) -> pd.Series:
     """Months (`YYYY-MM`) of instants of a window [us]."""
     edges = np.array([month_range_us(month_number(month), month_number(month))[0] for month in span.months])
-    place = np.searchsorted(edges, start_us, "right") - 1
+    several = len(edges) > 1  # of one month there is nothing to look up
+    place = np.searchsorted(edges, start_us, "right") - 1 if several else np.zeros(len(start_us), np.int8)
     return pd.Series(pd.Categorical.from_codes(place, pd.Index(span.months, dtype="str")))
