@@ -12,13 +12,14 @@ from carbon.core.findings import shown
 from carbon.core.time import isoformat, month_number, to_us
 from carbon.ledger.audit import verify
 from carbon.ledger.closing import NEVER
+from carbon.ledger.postings import postings_by_month
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
+    import pandas as pd
+
     from carbon.ledger.closing import State
-    from carbon.ledger.reader import Pinned
     from carbon.ledger.store import Ledger
 
 FORMAT = "carbon-anchor@1"
@@ -42,13 +43,6 @@ class Anchor(NamedTuple):
     closing: str
 
 
-class _Posting(NamedTuple):
-    entries: int
-    recorded_at: str
-    digest: str
-    months: tuple[str, ...]
-
-
 def anchor(ledger: Ledger, entity: str, month: str | None = None) -> Anchor:
     """The newest posting, or the newest with entries booked in `month` (`YYYY-MM`); its digest covers all before it.
 
@@ -58,12 +52,12 @@ def anchor(ledger: Ledger, entity: str, month: str | None = None) -> Anchor:
         month_number(month)
     _require_whole(ledger)
     one = ledger.pinned()
-    postings = _postings(one)
-    booked = [number for number, found in postings.items() if month is None or month in found.months]
-    if not booked:
+    postings = postings_by_month(one)
+    booked = postings if month is None else postings[postings["period"] == month]
+    if booked.empty:
         known = ", ".join(one.months()) or "none yet; run `carbon account` first"
         raise NotFoundError(f"the ledger has no entries{f' for {month}' if month else ''}; months that it has: {known}")
-    return _of(postings, max(booked), entity, month, one.closed())
+    return _of(postings, int(booked["posting"].max()), entity, month, one.closed())
 
 
 def to_json(one: Anchor) -> str:
@@ -89,9 +83,9 @@ def check(ledger: Ledger, kept: Anchor) -> None:
     """Raise LedgerError unless the ledger holds, and still has the posting of an anchor with its digest."""
     _require_whole(ledger)
     one = ledger.pinned()
-    postings = _postings(one)
-    if kept.posting not in postings:
-        newest = max(postings, default=0)
+    postings = postings_by_month(one)
+    if not (postings["posting"] == kept.posting).any():
+        newest = int(postings["posting"].max()) if len(postings) else 0
         raise LedgerError(f"the ledger has no posting {kept.posting}, its newest is {newest}; restore it from a copy")
     found = _of(postings, kept.posting, kept.entity, kept.month, NEVER)
     for name in ("digest", "recorded_at", "entries"):
@@ -109,20 +103,11 @@ def check(ledger: Ledger, kept: Anchor) -> None:
         )
 
 
-def _postings(ledger: Pinned) -> dict[int, _Posting]:
-    """Postings by number, from the ledger month after month; all entries of one have its digest and time."""
-    found: dict[int, _Posting] = {}
-    for month, entries in ledger.each_month(columns=("posting", "digest", "recorded_at")):
-        counts = entries["posting"].value_counts()
-        for number, digest, recorded_at in entries.drop_duplicates("posting").itertuples(index=False):
-            one = found.get(number) or _Posting(0, isoformat(to_us(recorded_at.to_pydatetime())), str(digest), ())
-            found[number] = one._replace(entries=one.entries + int(counts[number]), months=(*one.months, month))
-    return found
-
-
-def _of(postings: Mapping[int, _Posting], number: int, entity: str, month: str | None, state: State) -> Anchor:
-    one = postings[number]
-    return Anchor(entity, month, number, one.entries, one.recorded_at, one.digest, state.number, state.digest)
+def _of(postings: pd.DataFrame, number: int, entity: str, month: str | None, state: State) -> Anchor:
+    group = postings[postings["posting"] == number]
+    recorded_at = isoformat(to_us(group["recorded_at"].iloc[0].to_pydatetime()))
+    told = (entity, month, number, int(group["entries"].sum()), recorded_at, str(group["digest"].iloc[0]))
+    return Anchor(*told, state.number, state.digest)
 
 
 def _require_whole(ledger: Ledger) -> None:

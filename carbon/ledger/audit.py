@@ -65,12 +65,12 @@ def verify(ledger: Ledger, progress: Progress | None = None) -> Verification:
         return Verification(0, 0, [str(error)])
     if table is None:
         return Verification(0, 0, [])
+    files = data_files(ledger.path, table)
     faults = [
         *log_faults(ledger.path, table.version()),
-        *file_faults(data_files(ledger.path, table)),
+        *file_faults(files),
         *book_faults(ledger.path, table),
     ]
-    files = data_files(ledger.path, table)
     try:
         pieces, of_months = _scanned(files)
         told, chain = commit_head(ledger.path, table), chain_of(pieces, progress)

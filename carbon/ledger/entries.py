@@ -110,15 +110,11 @@ def in_order(entries: pa.Table) -> pa.Table:
 
 def order_of(entries: pa.Table) -> pa.Array | None:
     """The rows of entries, of which posting and id are told, in order; None where they stand so already."""
-    keys = _keys(entries)
+    ids = entries["entry"]
+    keys = pa.table({"posting": entries["posting"], "length": pc.binary_length(ids), "entry": ids}).combine_chunks()
     if _ascends(keys):
         return None
     return pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
-
-
-def is_in_order(entries: pa.Table) -> bool:
-    """Whether entries stand as `in_order` sorts them."""
-    return _ascends(_keys(entries))
 
 
 def digest(entries: pa.Table, previous: str) -> str:
@@ -228,11 +224,6 @@ def _array(frame: pd.DataFrame, field: pa.Field) -> pa.Array | pa.ChunkedArray:
     if columns("entries")[field.name].required:
         return text
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
-
-
-def _keys(entries: pa.Table) -> pa.Table:
-    ids = entries["entry"]
-    return pa.table({"posting": entries["posting"], "length": pc.binary_length(ids), "entry": ids}).combine_chunks()
 
 
 def _ascends(keys: pa.Table) -> bool:

@@ -24,6 +24,7 @@ from carbon.core.write import UNFINISHED
 from carbon.ledger.audit import verify
 from carbon.ledger.cited import cited, factors, sources
 from carbon.ledger.entries import SCHEMA, to_table
+from carbon.ledger.postings import TOLD, postings_by_month
 from carbon.ledger.tally import Tally
 from carbon.readers.files import sha256
 
@@ -35,13 +36,11 @@ if TYPE_CHECKING:
 
     from carbon.core.progress import Told
     from carbon.ledger.cited import Inputs
-    from carbon.ledger.reader import Reader
     from carbon.ledger.store import Ledger
 
 FILES = ("README.md", "carbon.toml", "closings.csv", "digests.csv", "entries.csv", "entries.parquet", "factors.csv",
          "sources.csv", "totals.csv", "verify.py")  # fmt: skip
 SUMS = "SHA256SUMS"
-_POSTING = ("posting", "digest", "previous", "recorded_at")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
 _TOTAL = ("period", "scope", "basis")
 _GROUP = 1 << 20  # entries of a row group, a multiple of those of a window
@@ -68,7 +67,7 @@ def export(
     """
     _require_place(folder)
     state = ledger.pinned()
-    chain = _chain(state)
+    chain = postings_by_month(state)
     touching = chain if periods is None else chain[chain["period"].isin(periods)]
     if touching.empty:
         known = ", ".join(sorted(chain["period"].unique())) or "none yet; run `carbon account` first"
@@ -133,20 +132,10 @@ def _flush(folder: Path) -> None:
             os.fsync(file.fileno())
 
 
-def _chain(ledger: Reader) -> pd.DataFrame:
-    """One row a posting and month of the whole ledger: `period`, columns of the posting, how many `entries`."""
-    found = [pd.DataFrame(columns=["period", *_POSTING, "entries"])]
-    for month, entries in ledger.each_month(columns=_POSTING):
-        grouped = entries.groupby("posting")
-        told = grouped.first().assign(entries=grouped.size(), period=month).reset_index()
-        found.append(told.astype(dict.fromkeys(("digest", "previous"), "str")))
-    return pd.concat(found[1:] or found, ignore_index=True)
-
-
 def _digests(chain: pd.DataFrame, packed: Collection[int]) -> pd.DataFrame:
     """One row a posting of the whole ledger, in order; `packed`: whether its entries are in the pack."""
     grouped = chain.groupby("posting", sort=True)
-    found = grouped[list(_POSTING[1:])].first().assign(entries=grouped["entries"].sum()).reset_index()
+    found = grouped[list(TOLD[1:])].first().assign(entries=grouped["entries"].sum()).reset_index()
     return found.assign(packed=["yes" if posting in packed else "no" for posting in found["posting"]])
 
 

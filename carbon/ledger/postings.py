@@ -21,12 +21,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from carbon.ledger.files import DataFile
+    from carbon.ledger.reader import Reader
 
     Ints = NDArray[np.int64]
 
+TOLD = ("posting", "digest", "previous", "recorded_at")
 _READ = ("posting", "recorded_at", "reverses", "kgco2e", "cause", "reason", "digest")
 _TYPES = {"posting": "int64", "recorded_at": "datetime64[us, UTC]", "entries": "int64", "reversals": "int64",
           "kgco2e": "float64", "cause": "str", "reason": "str", "digest": "str"}  # fmt: skip
+
+
+def postings_by_month(ledger: Reader) -> pd.DataFrame:
+    """One row a posting and month of the whole ledger: `period`, columns TOLD of the posting, how many `entries`."""
+    found = [pd.DataFrame(columns=["period", *TOLD, "entries"])]
+    for month, entries in ledger.each_month(columns=TOLD):
+        grouped = entries.groupby("posting")
+        told = grouped.first().assign(entries=grouped.size(), period=month).reset_index()
+        found.append(told.astype(dict.fromkeys(("digest", "previous"), "str")))
+    return pd.concat(found[1:] or found, ignore_index=True)
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from carbon.ledger.entries import in_order, is_in_order
+from carbon.ledger.entries import in_order, order_of
 from carbon.ledger.files import fields_of, read_file, read_parts
 from carbon.ledger.lookup import holding
 
@@ -118,7 +118,7 @@ def _together(parts: Sequence[pa.Table]) -> pa.Table:
 
 def _sorted_parts(file: DataFile, names: Sequence[str]) -> Iterator[pa.Table]:
     """A file a few entries at a time. One that is not in order, which `carbon` does not write, is sorted whole first."""
-    if is_in_order(read_file(file, ORDER)):
+    if order_of(read_file(file, ORDER)) is None:
         return read_parts(file, names, _PART)
     whole = in_order(read_file(file, names, coded=True).unify_dictionaries().combine_chunks())
     return (whole.slice(start, _PART) for start in range(0, whole.num_rows, _PART))

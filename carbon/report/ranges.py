@@ -193,12 +193,8 @@ def _of_node(terms: Terms, node: str) -> Terms:
     return tuple((f"{id_} {node}" if id_ == METERED else id_, sigma) for id_, sigma in terms)
 
 
-def _uncertain(terms: Terms) -> Terms:
-    return tuple(term for term in terms if term[1] > 0)
-
-
 def _places(terms: Sequence[Terms]) -> tuple[Ints, list[Terms]]:
-    found = [one if min((sigma for _, sigma in one), default=1) > 0 else _uncertain(one) for one in terms]
+    found = [tuple(term for term in one if term[1] > 0) for one in terms]
     known = sorted({(), *found})
     place = {one: at for at, one in enumerate(known)}
     return np.array([place[one] for one in found], np.int64), known
